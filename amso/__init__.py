@@ -1,0 +1,1 @@
+"""AMSO: the public API (lazy)."""

@@ -1,0 +1,1 @@
+"""Features, regression, forecasting, segments: what the data say before anyone decides."""

@@ -1,0 +1,74 @@
+"""Everything AMSO refuses, by cause. A message says what was found and what was expected; the hint says what to do.
+
+AmsoError                      exit 1, a handled failure
+├── UsageError                 exit 2, wrong option or argument
+│   ├── ConfigError            a setting is unknown, missing or contradicts another
+│   ├── UnsupportedAction      an action that the log or the catalogue does not have
+│   └── MissingColumn          a column that the log must have
+├── InvalidSnapshot            data that cannot be used as a whole: unreadable, empty, no usable row
+├── CorruptPolicy              a policy directory whose content does not match its hash
+├── InsufficientOverlap        the log cannot carry the question
+├── UnfaithfulMarket           a fitted market that does not resemble its data
+├── NotFound                   a version, run or name that the knowledge base does not hold
+└── SourceUnavailable          exit 3, worth retrying
+"""
+
+
+class AmsoError(Exception):
+    """A failure that a person can act on."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    @property
+    def code(self) -> str:
+        """The class name in snake_case, stable for programs that read `--json`."""
+        name = type(self).__name__
+        return "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UsageError(AmsoError):
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    pass
+
+
+class UnsupportedAction(UsageError):
+    pass
+
+
+class MissingColumn(UsageError):
+    pass
+
+
+class InvalidSnapshot(AmsoError):
+    pass
+
+
+class CorruptPolicy(AmsoError):
+    pass
+
+
+class InsufficientOverlap(AmsoError):
+    pass
+
+
+class UnfaithfulMarket(AmsoError):
+    pass
+
+
+class NotFound(AmsoError):
+    pass
+
+
+class SourceUnavailable(AmsoError):
+    exit_code = 3

@@ -1,0 +1,106 @@
+"""The decision log: what was chosen, with which propensity, and what came of it. Training and OPE read it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from domain.actions import ActionSet
+from domain.arrays import BoolArray, FloatArray, IntArray, TimeArray
+from domain.context import Context
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The columns that give a log time: one row a period of an episode."""
+
+    episode: IntArray  # (n_rounds,) codes
+    step: IntArray  # (n_rounds,) from 0, gapless inside an episode
+    next_context: Context  # after acting; meaningless where terminated
+    terminated: BoolArray  # (n_rounds,) the customer left
+    truncated: BoolArray  # (n_rounds,) the observation ended
+
+    def take(self, index: IntArray | BoolArray) -> "Panel":
+        return Panel(
+            self.episode[index],
+            self.step[index],
+            self.next_context.take(index),
+            self.terminated[index],
+            self.truncated[index],
+        )
+
+
+@dataclass(frozen=True)
+class LoggedDecisions:
+    """A validated decision log in memory. Every array has one entry a round."""
+
+    actions: ActionSet
+    action: IntArray  # (n_rounds,) indices into actions
+    reward: FloatArray  # (n_rounds,) finite
+    reward_name: str
+    context: Context  # the x_* columns, named without the prefix
+    unit: IntArray  # (n_rounds,) codes; each round its own unit where the log names none
+    propensity: FloatArray | None = None  # (n_rounds,) in (0, 1]
+    logged_distribution: FloatArray | None = None  # (n_rounds, n_actions), from p_* columns
+    probabilities: Mapping[str, FloatArray] = field(default_factory=dict)  # prefix -> (n_rounds, n_actions)
+    eligible: BoolArray | None = None  # (n_rounds, n_actions)
+    cell: IntArray | None = None  # (n_rounds,) codes of the stratum the action was randomised in
+    cell_names: tuple[str, ...] = ()
+    weight: FloatArray | None = None  # (n_rounds,) 1 / keep-probability
+    cost: FloatArray | None = None  # (n_rounds,)
+    decided_at: TimeArray | None = None  # (n_rounds,)
+    split: IntArray | None = None  # (n_rounds,) codes into split_names
+    split_names: tuple[str, ...] = ()
+    panel: Panel | None = None
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    @property
+    def n_actions(self) -> int:
+        return len(self.actions)
+
+    @property
+    def sample_weight(self) -> FloatArray:
+        """(n_rounds,) subsampling weights, one where the log has none."""
+        return np.ones(len(self)) if self.weight is None else self.weight
+
+    def take(self, index: IntArray | BoolArray) -> "LoggedDecisions":
+        """The rounds of `index`, in its order, over the same action set."""
+        return replace(
+            self,
+            action=self.action[index],
+            reward=self.reward[index],
+            context=self.context.take(index),
+            unit=self.unit[index],
+            propensity=_rows(self.propensity, index),
+            logged_distribution=_rows(self.logged_distribution, index),
+            probabilities={name: values[index] for name, values in self.probabilities.items()},
+            eligible=None if self.eligible is None else self.eligible[index],
+            cell=None if self.cell is None else self.cell[index],
+            weight=_rows(self.weight, index),
+            cost=_rows(self.cost, index),
+            decided_at=None if self.decided_at is None else self.decided_at[index],
+            split=None if self.split is None else self.split[index],
+            panel=None if self.panel is None else self.panel.take(index),
+        )
+
+
+def _rows(values: FloatArray | None, index: IntArray | BoolArray) -> FloatArray | None:
+    return None if values is None else values[index]
+
+
+@dataclass(frozen=True)
+class LogRead:
+    """A log with the account of how it was read: nothing is dropped silently."""
+
+    log: LoggedDecisions
+    source: str
+    n_rows: int
+    rejected: Mapping[str, int]  # reason -> rows
+    rejected_by_action: Mapping[str, int]  # action as written -> rejected rows
+    notes: tuple[str, ...] = ()  # ignored columns, reward chosen, actions excluded
+
+    @property
+    def n_rejected(self) -> int:
+        return sum(self.rejected.values())
