@@ -1,0 +1,1 @@
+"""Reference markets whose optimum is known exactly, and the logs they leave."""
