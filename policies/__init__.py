@@ -1,1 +1,1 @@
-"""The room policies."""
+"""Context to action distribution: frozen policies, their exploration rules and their hashed directories."""

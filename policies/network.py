@@ -1,0 +1,87 @@
+"""A learned policy: scores by a ReLU network in NumPy, then an exploration rule over the allowed actions.
+
+score(context) = W_k relu(... relu(W_1 encode(context) + b_1) ...) + b_k, an action a column. Without a hidden layer it
+is linear. Agents export their weights into it, so nothing that decides needs pandas, scikit-learn or torch.
+
+One row and a batch can differ in the last bits, because matrix products add in another order: replay a decision the
+way it was made, one row at a time, and under the same NumPy version.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.features import FeatureEncoder
+from domain.actions import ActionSet
+from domain.arrays import BoolArray, FloatArray
+from domain.context import Context
+from policies.eligibility import eligible_or_all
+from policies.exploration import GREEDY, Exploration
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """outputs = inputs @ weight + bias."""
+
+    weight: FloatArray  # (n_inputs, n_outputs)
+    bias: FloatArray  # (n_outputs,)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPolicy:
+    """What an agent delivers.
+
+    Raises:
+        ValueError: shapes that do not fit together, numbers that are not finite, or no supported action.
+    """
+
+    name: str
+    actions: ActionSet
+    encoder: FeatureEncoder
+    layers: tuple[Layer, ...]
+    exploration: Exploration = GREEDY
+    supported: tuple[bool, ...] = ()  # (n_actions,) False = too rarely logged to be chosen; () = all are supported
+
+    def __post_init__(self) -> None:
+        _check_layers(self.layers, self.encoder.n_features, len(self.actions))
+        if self.supported and (len(self.supported) != len(self.actions) or not any(self.supported)):
+            raise ValueError(
+                f"support mask {self.supported} for {len(self.actions)} actions; at least one must be True"
+            )
+
+    def scores(self, context: Context) -> FloatArray:
+        """(n_rounds, n_actions) what the agent expects of each action, in units of its reward."""
+        values = self.encoder.transform(context)
+        for layer in self.layers[:-1]:
+            values = np.maximum(values @ layer.weight + layer.bias, 0.0)
+        return np.asarray(values @ self.layers[-1].weight + self.layers[-1].bias)
+
+    def distribution(self, context: Context, eligible: BoolArray | None = None) -> FloatArray:
+        """(n_rounds, n_actions); see `domain.policy.Policy`.
+
+        An unsupported action is chosen only in rows where nothing supported is eligible.
+        """
+        allowed = eligible_or_all(self.actions, context.n_rounds, eligible)
+        return self.exploration.distribution(self.scores(context), self._supported_where_possible(allowed))
+
+    def _supported_where_possible(self, allowed: BoolArray) -> BoolArray:
+        if not self.supported:
+            return allowed
+        supported = allowed & np.array(self.supported)
+        return np.asarray(np.where(supported.any(axis=1, keepdims=True), supported, allowed))
+
+
+def _check_layers(layers: tuple[Layer, ...], n_features: int, n_actions: int) -> None:
+    if not layers:
+        raise ValueError("a network policy needs at least one layer")
+    n_inputs = n_features
+    for i, layer in enumerate(layers):
+        n_outputs = layer.weight.shape[1] if layer.weight.ndim == 2 else -1
+        if layer.weight.shape != (n_inputs, n_outputs) or layer.bias.shape != (n_outputs,):
+            found = f"weight {layer.weight.shape} and bias {layer.bias.shape}"
+            raise ValueError(f"layer {i} has {found}; expected ({n_inputs}, n) and (n,)")
+        if not (np.isfinite(layer.weight).all() and np.isfinite(layer.bias).all()):
+            raise ValueError(f"layer {i} holds numbers that are not finite")
+        n_inputs = n_outputs
+    if n_inputs != n_actions:
+        raise ValueError(f"the last layer has {n_inputs} outputs for {n_actions} actions")
