@@ -55,9 +55,6 @@ class Exploration:
         return _RULES[self.rule](scores, allowed, self.amount)
 
 
-GREEDY = Exploration()
-
-
 def draw_actions(distribution: FloatArray, rng: np.random.Generator) -> IntArray:
     """(n_rounds,) one action a row by inverse transform; an action of probability zero is never drawn."""
     cumulated = np.cumsum(distribution, axis=1)
@@ -114,3 +111,4 @@ _RULES: Mapping[ExplorationRule, Callable[[FloatArray, BoolArray, float], FloatA
     ExplorationRule.SOFTMAX: _softmax,
     ExplorationRule.INVERSE_GAP: _inverse_gap,
 }
+GREEDY = Exploration()
