@@ -1,8 +1,8 @@
 """The market as agents meet it: many customers at once, one batch of actions a period.
 
-A `Dynamics` is the law of motion of one customer base, fitted (`env.model`) or known (`env.reference`); it knows neither
-clock nor autoreset. `MarketCore` adds both, after Gymnasium's same-step autoreset: a customer whose episode ends is
-replaced by a fresh one within the same step, and its last observation is handed out beside the new one.
+A `Dynamics` is the law of motion of one customer base, fitted (`env.model`) or known (`env.reference`); it knows
+neither clock nor autoreset. `MarketCore` adds both, after Gymnasium's same-step autoreset: a customer whose episode
+ends is replaced by a fresh one within the same step, and its last observation is handed out beside the new one.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,10 @@ class Transition:
 
 
 class Dynamics(Protocol):
-    """One customer base's law of motion, batched in NumPy; every draw comes from the generator passed in."""
+    """One customer base's law of motion, batched in NumPy.
+
+    Every draw comes from the generator passed in, and every array handed out is the caller's to write into.
+    """
 
     @property
     def actions(self) -> ActionSet: ...

@@ -1,6 +1,6 @@
 """The numbers of the subscription market, their default, and the ranges from which a seed draws others."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class SubscriptionParameters:
     tenure_hold: float = 0.2  # a band
     fatigue_push: float = 0.35  # a level
     contact_hold: float = 0.5  # of a retention contact, on this month's churn
-    contact_cost_amount: float = 2.0
+    contact_cost_amount: float = 2.5
     upsell_cost_amount: float = 0.5
     upsell_rate: float = 1.2  # what an accepted upsell brings, share of the list price
     upsell_level: float = -2.0  # logit of acceptance at no engagement
@@ -31,10 +31,37 @@ class SubscriptionParameters:
     tiring_rate: float = 0.9  # that a contact adds a level of fatigue
     rest_rate: float = 0.45  # that a month without contact takes one away
     engagement_rate: float = 0.18  # up, and down
-    contact_lift: float = 0.3  # of a retention contact on engagement
+    contact_lift: float = 0.28  # of a retention contact on engagement
     upsell_drain: float = 0.12  # of an upsell on engagement
     price_lift: float = 0.2  # of a price below list on engagement
     fatigue_drain: float = 0.05  # a level
     reference_rate: float = 0.6  # that the reference price moves one level toward what was paid
     noise_amount: float = 2.0  # standard deviation of a staying customer's payment
     discount: float = 0.95
+
+
+RANGES: dict[str, tuple[float, float]] = {
+    "rise_rate": (0.15, 0.3),
+    "discount_rate": (0.15, 0.3),
+    "churn_level": (-1.7, -1.1),
+    "loss_weight": (5.0, 9.0),
+    "gain_weight": (2.0, 4.0),
+    "engagement_hold": (0.6, 0.9),
+    "fatigue_push": (0.3, 0.5),
+    "contact_hold": (0.3, 0.6),
+    "contact_cost_amount": (2.0, 3.5),
+    "upsell_rate": (0.9, 1.5),
+    "upsell_engagement": (0.7, 1.0),
+    "upsell_fatigue": (0.4, 0.8),
+    "rest_rate": (0.35, 0.55),
+    "contact_lift": (0.22, 0.3),
+    "upsell_drain": (0.08, 0.16),
+    "fatigue_drain": (0.03, 0.07),
+    "reference_rate": (0.45, 0.75),
+}
+
+
+def draw_parameters(rng: np.random.Generator) -> SubscriptionParameters:
+    """Each number of `RANGES` uniform in its range, the others at their default."""
+    drawn = {name: float(rng.uniform(low, high)) for name, (low, high) in RANGES.items()}
+    return SubscriptionParameters(**drawn)  # type: ignore[arg-type] # RANGES holds scalar fields only

@@ -45,12 +45,13 @@ class TabularMarket:
     def expected_reward(self) -> FloatArray:
         """(n_states, n_actions) of one period."""
         paid = self.base_amount + self.bonus_rate * self.bonus_amount
-        return np.asarray((1 - self.churn_rate) * paid - self.cost_amount)
+        expected: FloatArray = (1 - self.churn_rate) * paid - self.cost_amount
+        return expected
 
     def initial(self, n: int, rng: np.random.Generator) -> FloatArray:
         edges = self._initial_edges
         drawn = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
-        return drawn[:, None].astype(np.float64)
+        return np.asarray(drawn[:, None], dtype=np.float64)
 
     def advance(self, state: FloatArray, action: IntArray, rng: np.random.Generator) -> Transition:
         s = self.index(state)

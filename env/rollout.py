@@ -1,0 +1,121 @@
+"""Letting a policy act on a customer base and keeping the log: any dynamics, fitted or known."""
+
+import numpy as np
+
+from domain.arrays import BoolArray, Column, FloatArray, IntArray
+from domain.context import Context
+from domain.log import LoggedDecisions, Panel
+from domain.policy import Policy
+from env.market import Dynamics
+
+
+def roll_out(
+    dynamics: Dynamics,
+    policy: Policy,
+    n_periods: int,
+    rng: np.random.Generator,
+    *,
+    state: FloatArray,
+) -> LoggedDecisions:
+    """The panel that `policy` leaves on the customers of `state` (n, n_state), one episode each, until they leave.
+
+    Rows are ordered by episode, then step; propensities are the policy's own; the market's support mask binds.
+    """
+    alive = np.arange(len(state))
+    periods: list[LoggedDecisions] = []
+    for step in range(n_periods):
+        period, state = _one_period(dynamics, policy, state, alive, step, rng, is_last=step == n_periods - 1)
+        periods.append(period)
+        assert period.panel is not None
+        alive = alive[~period.panel.terminated]
+        if not len(alive):
+            break
+    return _stack(periods)
+
+
+def draw_actions(distribution: FloatArray, rng: np.random.Generator) -> IntArray:
+    """(n,) one action a row of `distribution` (n, n_actions); an action of probability zero is never drawn."""
+    edges = np.cumsum(distribution, axis=1)
+    draws = rng.random(len(distribution)) * edges[:, -1]
+    return np.asarray((draws[:, None] >= edges[:, :-1]).sum(axis=1), dtype=np.int64)
+
+
+def _one_period(
+    dynamics: Dynamics,
+    policy: Policy,
+    state: FloatArray,
+    alive: IntArray,
+    step: int,
+    rng: np.random.Generator,
+    *,
+    is_last: bool,
+) -> tuple[LoggedDecisions, FloatArray]:
+    context = dynamics.context(state)
+    eligible = policy_mask(dynamics, policy, state)
+    distribution = policy.actions.align(policy.distribution(context, eligible), to=dynamics.actions)
+    action = draw_actions(distribution, rng)
+    moved = dynamics.advance(state, action, rng)
+    panel = Panel(
+        episode=alive,
+        step=np.full(len(alive), step, dtype=np.int64),
+        next_context=dynamics.context(moved.next_state),
+        terminated=moved.terminated,
+        truncated=~moved.terminated & is_last,
+    )
+    log = LoggedDecisions(
+        actions=dynamics.actions,
+        action=action,
+        reward=moved.reward,
+        reward_name="reward",
+        context=context,
+        unit=alive,
+        propensity=distribution[np.arange(len(action)), action],
+        logged_distribution=distribution,
+        panel=panel,
+    )
+    return log, moved.next_state[~moved.terminated]
+
+
+def policy_mask(dynamics: Dynamics, policy: Policy, state: FloatArray) -> BoolArray | None:
+    """(n, n_actions of the policy) what the market's data support; None where everything is.
+
+    A customer for whom nothing the policy knows was ever tried keeps all its actions: there is no better advice.
+    """
+    supported = dynamics.supported(state)
+    if supported.all():
+        return None
+    mask = dynamics.actions.align_mask(supported, to=policy.actions)
+    mask[~mask.any(axis=1)] = True
+    return mask
+
+
+def _stack(periods: list[LoggedDecisions]) -> LoggedDecisions:
+    panels = [p.panel for p in periods if p.panel is not None]
+    joined = LoggedDecisions(
+        actions=periods[0].actions,
+        action=np.concatenate([p.action for p in periods]),
+        reward=np.concatenate([p.reward for p in periods]),
+        reward_name=periods[0].reward_name,
+        context=_stack_contexts([p.context for p in periods]),
+        unit=np.concatenate([p.unit for p in periods]),
+        propensity=np.concatenate([p.propensity for p in periods if p.propensity is not None]),
+        logged_distribution=np.concatenate(
+            [p.logged_distribution for p in periods if p.logged_distribution is not None]
+        ),
+        panel=Panel(
+            episode=np.concatenate([p.episode for p in panels]),
+            step=np.concatenate([p.step for p in panels]),
+            next_context=_stack_contexts([p.next_context for p in panels]),
+            terminated=np.concatenate([p.terminated for p in panels]),
+            truncated=np.concatenate([p.truncated for p in panels]),
+        ),
+    )
+    assert joined.panel is not None
+    return joined.take(np.lexsort((joined.panel.step, joined.panel.episode)))
+
+
+def _stack_contexts(contexts: list[Context]) -> Context:
+    columns: dict[str, Column] = {
+        name: np.concatenate([c.columns[name] for c in contexts]) for name in contexts[0].columns
+    }
+    return Context(columns, sum(c.n_rounds for c in contexts))
