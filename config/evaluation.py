@@ -1,0 +1,34 @@
+"""How sure offline evaluation must be, and what makes it refuse."""
+
+from dataclasses import dataclass
+
+from domain.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Settings of evaluation; shares and probabilities are 0..1."""
+
+    confidence: float = 0.95  # nominal coverage of every interval
+    n_folds: int = 5  # cross-fitting folds, by unit
+    margin: float = 0.0  # reward a round (a panel: an episode); promote needs low > margin
+    discount: float = 1.0  # of a panel's rewards, a step; (0, 1]
+    heldout_share: float = 0.4  # of a panel's units, kept away from the learner
+    propensity_floor: float = 0.01  # smallest estimated propensity; logged ones are never clipped
+    min_ess: float = 100.0  # effective rounds; below, the normal approximation is not to be trusted
+    min_ess_share: float = 0.01  # the same as a share of the rounds
+    max_weight_share: float = 0.1  # of all weight that one round may carry
+    mean_weight_z: float = 4.0  # standard errors that the mean weight may lie from 1 ...
+    mean_weight_slack: float = 0.02  # ... if it also lies further than this from 1
+    max_unsupported_share: float = 0.01  # of a policy's choices that fall on actions never logged there
+    min_nonzero_rewards: float = 20.0  # effective number of rounds with a reward other than zero
+    min_sample_ratio_p_value: float = 1e-4  # below, shares contradict the logged propensities
+    max_rejected_share: float = 0.01  # of all rows, or of one action's, that validation may reject
+
+    def __post_init__(self) -> None:
+        for name in ("confidence", "discount", "heldout_share"):
+            value = getattr(self, name)
+            if not 0 < value <= 1 or (value == 1 and name != "discount"):
+                raise ConfigError(f"evaluation.{name} is {value}; expected a number between 0 and 1")
+        if self.n_folds < 2:
+            raise ConfigError(f"evaluation.n_folds is {self.n_folds}; cross-fitting needs at least 2")

@@ -1,0 +1,105 @@
+"""One policy assessed on one log: estimates, doubly robust scores, diagnostics and what forbids to trust them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from config.evaluation import EvaluationConfig
+from domain.arrays import FloatArray, IntArray
+from domain.estimates import Diagnostics, PolicyValueEstimate
+from domain.log import LoggedDecisions
+from evaluation.diagnostics import diagnose
+from evaluation.dr import influence_scores
+from evaluation.estimator import collect_moments, estimate_value
+from evaluation.nuisance import Nuisance
+from evaluation.refusals import policy_refusals, reward_refusals
+from evaluation.registry import ESTIMATORS
+from evaluation.rounds import Rounds, make_rounds
+from evaluation.support import unsupported_share
+from evaluation.target import Target
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What one log says about one policy."""
+
+    name: str
+    estimates: tuple[PolicyValueEstimate, ...]
+    scores: FloatArray  # (n,) doubly robust, a unit of observation
+    importance_weight: FloatArray  # (n,)
+    diagnostics: Diagnostics
+    refusals: tuple[str, ...]
+
+
+class Assessor(Protocol):
+    """A log prepared for evaluation: what does not depend on the policy is computed once."""
+
+    @property
+    def recommended_estimator(self) -> str: ...
+
+    @property
+    def per(self) -> str:
+        """What a value is counted in: "round", or "episode of 12 periods"."""
+        ...
+
+    @property
+    def weight(self) -> FloatArray: ...  # (n,)
+
+    @property
+    def cluster(self) -> IntArray: ...  # (n,)
+
+    @property
+    def first_row(self) -> IntArray: ...  # (n,)
+
+    def assess(self, target: Target) -> Assessment: ...
+
+
+@dataclass(frozen=True)
+class OnePeriodAssessor:
+    """Rounds are the units of observation."""
+
+    log: LoggedDecisions
+    nuisance: Nuisance
+    config: EvaluationConfig
+
+    recommended_estimator = "dr"
+    per = "round"
+
+    @property
+    def weight(self) -> FloatArray:
+        return self.log.sample_weight
+
+    @property
+    def cluster(self) -> IntArray:
+        return self.log.unit
+
+    @property
+    def first_row(self) -> IntArray:
+        return np.arange(len(self.log))
+
+    def assess(self, target: Target) -> Assessment:
+        """Every registered estimator on one policy."""
+        distribution = target.on(self.log)
+        propensities = self.nuisance.propensities
+        rounds = make_rounds(self.log, distribution, self.nuisance.expected_reward, propensities.propensity)
+        diagnostics = diagnose(self.log, distribution, rounds, propensities)
+        outside = 0.0 if distribution is None else unsupported_share(self.log, distribution)
+        weight = rounds.sample_weight * rounds.importance_weight
+        refusals = policy_refusals(target.name, diagnostics, outside, self.config)
+        refusals += reward_refusals(target.name, self.log.reward_name, self.log.reward, weight, self.config)
+        return Assessment(
+            target.name,
+            estimate_all(rounds, target.name, self.config.confidence),
+            influence_scores(rounds),
+            rounds.importance_weight,
+            diagnostics,
+            refusals,
+        )
+
+
+def estimate_all(rounds: Rounds, policy: str, confidence: float) -> tuple[PolicyValueEstimate, ...]:
+    """Every registered estimator that has something to say; without any weight only those that need none."""
+    has_weight = bool((rounds.sample_weight * rounds.importance_weight > 0).any())
+    usable = [e for e in ESTIMATORS if has_weight or not e.uses_weights]
+    return tuple(estimate_value(e, collect_moments(e, rounds), policy, confidence) for e in usable)

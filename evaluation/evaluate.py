@@ -1,0 +1,109 @@
+"""What would a policy have earned, from a log alone, and may it replace the one in force?"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from config.evaluation import EvaluationConfig
+from domain.estimates import Evaluation, Verdict
+from domain.log import LoggedDecisions
+from evaluation.assessment import Assessment, Assessor, OnePeriodAssessor
+from evaluation.gate import describe_propensities, describe_weights, rule
+from evaluation.nuisance import fit_nuisance
+from evaluation.refusals import log_refusals
+from evaluation.scores import PolicyScores, combine, mean_interval
+from evaluation.sequential import SequentialAssessor
+from evaluation.target import Target
+
+
+def evaluate(
+    log: LoggedDecisions,
+    candidate: Target,
+    baseline: Target,
+    *,
+    config: EvaluationConfig | None = None,
+    rng: np.random.Generator,
+    reward_model: BaseEstimator | None = None,
+    refusals: Sequence[str] = (),
+) -> Evaluation:
+    """Estimates of both policies, their paired difference, and the verdict.
+
+    Args:
+        log: one period a row, or a panel (then values are sums over an episode).
+        candidate: the policy asked about.
+        baseline: what it would replace.
+        config: confidence, margin, limits of refusal.
+        rng: draws the cross-fitting folds.
+        reward_model: a scikit-learn regressor or classifier in place of the ridge.
+        refusals: reasons known beforehand for which nothing can be decided (see `read_refusals`).
+
+    Raises:
+        UnsupportedAction: a policy chooses an action that the log does not know.
+        InvalidSnapshot: the log holds fewer than two units.
+    """
+    config = EvaluationConfig() if config is None else config
+    assessor = open_assessor(log, config, rng, reward_model)
+    new, old = assessor.assess(candidate), assessor.assess(baseline)
+    difference = mean_interval(new.scores - old.scores, assessor.weight, assessor.cluster, config.confidence)
+    forbidden = (*refusals, *log_refusals(log, new.diagnostics.sample_ratio_p_value, config))
+    forbidden += _once(new.refusals + old.refusals)
+    ruling = rule(new.name, old.name, difference, forbidden, margin=config.margin, per=assessor.per)
+    is_trusted = ruling.verdict is not Verdict.CANNOT_TELL
+    estimates = new.estimates if new.name == old.name else new.estimates + old.estimates
+    return Evaluation(
+        estimates=tuple(replace(e, trusted=is_trusted) for e in estimates),
+        comparison=ruling.comparison,
+        diagnostics=new.diagnostics,
+        recommended_estimator=assessor.recommended_estimator if is_trusted else None,
+        verdict=ruling.verdict,
+        reasons=(*ruling.reasons, *_context_of_verdict(new, len(assessor.weight))),
+    )
+
+
+def score_policies(
+    log: LoggedDecisions,
+    targets: Sequence[Target],
+    *,
+    config: EvaluationConfig | None = None,
+    rng: np.random.Generator,
+    reward_model: BaseEstimator | None = None,
+) -> PolicyScores:
+    """Doubly robust scores of several policies on the same units of observation, for differences inside segments."""
+    config = EvaluationConfig() if config is None else config
+    assessor = open_assessor(log, config, rng, reward_model)
+    assessments = [assessor.assess(target) for target in targets]
+    shared = log_refusals(log, assessments[0].diagnostics.sample_ratio_p_value, config) if assessments else ()
+    return PolicyScores(
+        names=tuple(a.name for a in assessments),
+        scores=combine([a.scores for a in assessments]),
+        importance_weight=combine([a.importance_weight for a in assessments]),
+        weight=assessor.weight,
+        cluster=assessor.cluster,
+        first_row=assessor.first_row,
+        diagnostics=tuple(a.diagnostics for a in assessments),
+        refusals=tuple(shared + a.refusals for a in assessments),
+    )
+
+
+def open_assessor(
+    log: LoggedDecisions, config: EvaluationConfig, rng: np.random.Generator, reward_model: BaseEstimator | None = None
+) -> Assessor:
+    """Prepares a log: sequential where it has more than one period, else round by round."""
+    if log.panel is not None and bool((log.panel.step > 0).any()):
+        return SequentialAssessor.prepare(log, config, rng, reward_model)
+    return OnePeriodAssessor(log, fit_nuisance(log, config, rng, reward_model), config)
+
+
+def _context_of_verdict(candidate: Assessment, n: int) -> tuple[str, ...]:
+    d = candidate.diagnostics
+    notes = [describe_weights(candidate.name, d, n), *describe_propensities(d)]
+    if d.support_violations:
+        counts = ", ".join(f"{action} in {n_rounds:,} rounds" for action, n_rounds in d.unsupported.items())
+        notes.append(f"{candidate.name}: the log never tried there: {counts}")
+    return tuple(notes)
+
+
+def _once(sentences: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sentences))

@@ -1,0 +1,45 @@
+"""What an estimator needs of every round, for one evaluated policy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.arrays import FloatArray, IntArray
+from domain.log import LoggedDecisions
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Arrays of one evaluated policy on one log; each (n_rounds,)."""
+
+    reward: FloatArray
+    importance_weight: FloatArray  # evaluation probability of the logged action / propensity
+    expected_reward: FloatArray  # q(context, logged action), from models that did not see the unit
+    policy_value: FloatArray  # sum over actions of the policy's probability x q
+    sample_weight: FloatArray  # 1 / keep-probability
+    cluster: IntArray  # unit codes; rounds of one unit are not independent
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+
+def make_rounds(
+    log: LoggedDecisions, distribution: FloatArray | None, expected_reward: FloatArray, propensity: FloatArray
+) -> Rounds:
+    """Rounds of a policy given by its distribution (n_rounds, n_actions); None = the policy that logged the data.
+
+    The logged policy has weight one, and what it earned is its own best prediction: every estimator then gives the
+    mean reward.
+    """
+    if distribution is None:
+        one = np.ones(len(log))
+        return Rounds(log.reward, one, log.reward, log.reward, log.sample_weight, log.unit)
+    rows = np.arange(len(log))
+    return Rounds(
+        reward=log.reward,
+        importance_weight=distribution[rows, log.action] / propensity,
+        expected_reward=expected_reward[rows, log.action],
+        policy_value=np.asarray((distribution * expected_reward).sum(axis=1)),
+        sample_weight=log.sample_weight,
+        cluster=log.unit,
+    )

@@ -1,0 +1,86 @@
+"""Doubly robust scores: one number a unit of observation, whose weighted mean is a policy's value.
+
+A unit of observation is a round, or on a panel an episode. Differences of policies, also inside a segment, are means
+of differences of scores; intervals are clustered by customer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.arrays import BoolArray, FloatArray, IntArray
+from domain.errors import InsufficientOverlap
+from domain.estimates import Diagnostics
+from evaluation.estimator import interval_half_width, sum_by_cluster
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+    stderr: float
+    n: int
+
+
+@dataclass(frozen=True)
+class PolicyScores:
+    """Scores of several policies on the same units of observation."""
+
+    names: tuple[str, ...]
+    scores: FloatArray  # (n, n_policies)
+    importance_weight: FloatArray  # (n, n_policies) a panel: largest of the episode
+    weight: FloatArray  # (n,) 1 / keep-probability
+    cluster: IntArray  # (n,) unit codes
+    first_row: IntArray  # (n,) its (first) row in the log: where segment masks are read
+    diagnostics: tuple[Diagnostics, ...]
+    refusals: tuple[tuple[str, ...], ...]  # a policy: what forbids to trust it; empty = nothing
+
+    def value(self, policy: int, rows: BoolArray | None = None, confidence: float = 0.95) -> Interval:
+        """Expected reward of one policy a unit of observation, among `rows` (n,)."""
+        return self._mean(self.scores[:, policy], rows, confidence)
+
+    def difference(
+        self, candidate: int, baseline: int, rows: BoolArray | None = None, confidence: float = 0.95
+    ) -> Interval:
+        """Candidate minus baseline on the same units of observation, among `rows` (n,)."""
+        return self._mean(self.scores[:, candidate] - self.scores[:, baseline], rows, confidence)
+
+    def ess(self, policy: int, rows: BoolArray | None = None) -> float:
+        """Effective sample size of one policy among `rows` (n,)."""
+        weight = self.weight * self.importance_weight[:, policy]
+        weight = weight if rows is None else weight[rows]
+        squared = float((weight**2).sum())
+        return float(weight.sum()) ** 2 / squared if squared > 0 else 0.0
+
+    def _mean(self, scores: FloatArray, rows: BoolArray | None, confidence: float) -> Interval:
+        if rows is None:
+            return mean_interval(scores, self.weight, self.cluster, confidence)
+        return mean_interval(scores[rows], self.weight[rows], self.cluster[rows], confidence)
+
+
+def mean_interval(scores: FloatArray, weight: FloatArray, cluster: IntArray, confidence: float) -> Interval:
+    """The weighted mean of scores (n,) with an interval clustered by unit.
+
+    Raises:
+        InsufficientOverlap: fewer than two units.
+    """
+    n_clusters = len(np.unique(cluster))
+    if n_clusters < 2:
+        raise InsufficientOverlap(
+            f"{n_clusters} unit cannot give an interval; expected at least 2", "choose a larger segment"
+        )
+    mean = float(np.average(scores, weights=weight))
+    influence = sum_by_cluster((weight * (scores - mean))[:, None], cluster)
+    variance = float((influence**2).sum()) * n_clusters / (n_clusters - 1)
+    stderr = float(np.sqrt(variance) / weight.sum())
+    half = interval_half_width(stderr, n_clusters, confidence)
+    return Interval(mean, mean - half, mean + half, stderr, len(scores))
+
+
+def combine(parts: Sequence[FloatArray]) -> FloatArray:
+    """(n, n_policies) from one array (n,) a policy."""
+    return np.column_stack(list(parts))
