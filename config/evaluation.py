@@ -13,7 +13,6 @@ class EvaluationConfig:
     n_folds: int = 5  # cross-fitting folds, by unit
     margin: float = 0.0  # reward a round (a panel: an episode); promote needs low > margin
     discount: float = 1.0  # of a panel's rewards, a step; (0, 1]
-    heldout_share: float = 0.4  # of a panel's units, kept away from the learner
     propensity_floor: float = 0.01  # smallest estimated propensity; logged ones are never clipped
     min_ess: float = 100.0  # effective rounds; below, the normal approximation is not to be trusted
     min_ess_share: float = 0.01  # the same as a share of the rounds
@@ -26,7 +25,7 @@ class EvaluationConfig:
     max_rejected_share: float = 0.01  # of all rows, or of one action's, that validation may reject
 
     def __post_init__(self) -> None:
-        for name in ("confidence", "discount", "heldout_share"):
+        for name in ("confidence", "discount"):
             value = getattr(self, name)
             if not 0 < value <= 1 or (value == 1 and name != "discount"):
                 raise ConfigError(f"evaluation.{name} is {value}; expected a number between 0 and 1")

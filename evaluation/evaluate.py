@@ -84,6 +84,7 @@ def score_policies(
         first_row=assessor.first_row,
         diagnostics=tuple(a.diagnostics for a in assessments),
         refusals=tuple(shared + a.refusals for a in assessments),
+        per=assessor.per,
     )
 
 

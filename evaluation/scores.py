@@ -38,6 +38,7 @@ class PolicyScores:
     first_row: IntArray  # (n,) its (first) row in the log: where segment masks are read
     diagnostics: tuple[Diagnostics, ...]
     refusals: tuple[tuple[str, ...], ...]  # a policy: what forbids to trust it; empty = nothing
+    per: str  # what a value is counted in: "round", or "episode of up to 12 periods"
 
     def value(self, policy: int, rows: BoolArray | None = None, confidence: float = 0.95) -> Interval:
         """Expected reward of one policy a unit of observation, among `rows` (n,)."""

@@ -1,0 +1,194 @@
+"""Judging a learner on a one-period log: every row is valued under a rule that never saw its unit.
+
+Outer folds by unit. In each, everything is chosen inside the training rows: the learned policy, the best constant, and
+by an inner cross-fit which of the two the rule would deliver. The rows left out then carry doubly robust scores of all
+three, and the means of their differences are the comparisons (Chernozhukov et al. 2018; the rule as a whole is valued
+as in Athey and Wager 2021, Econometrica 89(1), section 4).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.evaluation import EvaluationConfig
+from domain.arrays import FloatArray
+from domain.estimates import Comparison, Diagnostics, Verdict
+from domain.log import LoggedDecisions
+from domain.policy import Learner
+from evaluation.best_constant import choose_constant, constant_distribution, supported_constants
+from evaluation.diagnostics import diagnose
+from evaluation.dr import influence_scores
+from evaluation.gate import Ruling, describe_propensities, describe_weights, rule
+from evaluation.judgement import Judgement, Report, constant_value, delivered, describe_delivery, rule_value
+from evaluation.nuisance import Nuisance, fit_nuisance
+from evaluation.refusals import log_refusals, policy_refusals, reward_refusals
+from evaluation.rounds import make_rounds
+from evaluation.scores import Interval, mean_interval
+from evaluation.support import unsupported_share
+from evaluation.target import Target, policy_distribution
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A rule on a log: its distribution there, its doubly robust scores, and what forbids to trust them."""
+
+    name: str
+    scores: FloatArray  # (n_rounds,)
+    diagnostics: Diagnostics
+    refusals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Learned policies and fold-chosen constants on rows they did not see, both (n_rounds, n_actions)."""
+
+    learned: FloatArray
+    constant: FloatArray
+
+
+def judge_crossfit(
+    log: LoggedDecisions,
+    learner: Learner,
+    baseline: Target,
+    *,
+    config: EvaluationConfig,
+    rng: np.random.Generator,
+    refusals: Sequence[str] = (),
+    report: Report,
+) -> Judgement:
+    """The judgement of a one-period log without a held-out file."""
+    candidates = supported_constants(log, config)
+    nuisance = fit_nuisance(log, config, rng)
+    fits, ruled = _cross_fit_rule(log, nuisance, learner, candidates, config, rng, report)
+    learned = score_rule("learned", log, nuisance, fits.learned, config)
+    constant = score_rule("best constant", log, nuisance, fits.constant, config)
+    ruling = compare(learned, constant, log, config, refusals)
+    rule_scored = score_rule("delivered rule", log, nuisance, ruled, config)
+    base = score_rule(baseline.name, log, nuisance, baseline.on(log), config)
+    against = compare(rule_scored, base, log, config, refusals)
+    best = choose_constant(log, nuisance.propensities.propensity, candidates)
+    best_scored, ties = best_and_ties(log, nuisance, best, candidates, config)
+    is_trusted = not _forbidden(log, (rule_scored,), config, refusals)
+    return Judgement(
+        comparison=ruling.comparison,
+        verdict=ruling.verdict,
+        heldout=rule_value("crossfit", _mean(rule_scored, log, config), is_trusted),
+        best_constant=constant_value(best, _mean(best_scored, log, config), not best_scored.refusals and not refusals),
+        baseline_comparison=_named(against.comparison, delivered(ruling.verdict, best), baseline.name),
+        delivered=delivered(ruling.verdict, best),
+        reasons=(*describe_delivery(ruling, best, ties), *support_notes(log, learned)),
+        diagnostics=learned.diagnostics,
+    )
+
+
+def score_rule(
+    name: str, log: LoggedDecisions, nuisance: Nuisance, distribution: FloatArray | None, config: EvaluationConfig
+) -> Scored:
+    """Doubly robust scores of a distribution (n_rounds, n_actions) on a log; None = the policy that logged it."""
+    rounds = make_rounds(log, distribution, nuisance.expected_reward, nuisance.propensities.propensity)
+    diagnostics = diagnose(log, distribution, rounds, nuisance.propensities)
+    outside = 0.0 if distribution is None else unsupported_share(log, distribution)
+    weight = rounds.sample_weight * rounds.importance_weight
+    refusals = policy_refusals(name, diagnostics, outside, config)
+    refusals += reward_refusals(name, log.reward_name, log.reward, weight, config)
+    return Scored(name, influence_scores(rounds), diagnostics, refusals)
+
+
+def compare(
+    candidate: Scored, baseline: Scored, log: LoggedDecisions, config: EvaluationConfig, refusals: Sequence[str]
+) -> Ruling:
+    """The paired difference of two rules on the same rows, ruled."""
+    difference = mean_interval(candidate.scores - baseline.scores, log.sample_weight, log.unit, config.confidence)
+    forbidden = _forbidden(log, (candidate, baseline), config, refusals)
+    return rule(candidate.name, baseline.name, difference, forbidden, margin=config.margin, per="round")
+
+
+def best_and_ties(
+    log: LoggedDecisions, nuisance: Nuisance, best: str, candidates: tuple[str, ...], config: EvaluationConfig
+) -> tuple[Scored, tuple[str, ...]]:
+    """The best constant's scores, and the constants whose difference to it is not proven."""
+    scored = {a: score_rule(a, log, nuisance, constant_distribution(log, a), config) for a in candidates}
+    ties = [
+        a for a in candidates if a != best and compare(scored[best], scored[a], log, config, ()).verdict != "promote"
+    ]
+    return scored[best], tuple(ties)
+
+
+def support_notes(log: LoggedDecisions, learned: Scored) -> tuple[str, ...]:
+    """How much of the log speaks about the learned policy, and which actions were not tried everywhere."""
+    notes = [describe_weights("learned", learned.diagnostics, len(log)), *describe_propensities(learned.diagnostics)]
+    for action in log.actions.ids:
+        distribution = constant_distribution(log, action)
+        share = unsupported_share(log, distribution)
+        if share > 0:
+            notes.append(
+                f"{action} was never tried in the cells of {round(share * len(log)):,} rounds ({share:.1%}): "
+                "unsupported there"
+            )
+    return tuple(notes)
+
+
+def _cross_fit_rule(
+    log: LoggedDecisions,
+    nuisance: Nuisance,
+    learner: Learner,
+    candidates: tuple[str, ...],
+    config: EvaluationConfig,
+    rng: np.random.Generator,
+    report: Report,
+) -> tuple[CrossFit, FloatArray]:
+    """Outer folds; the rule of each (n_rounds, n_actions) is decided by an inner cross-fit on its training rows."""
+    fits = _cross_fit(log, nuisance, learner, candidates, rng)
+    ruled = np.empty_like(fits.learned)
+    folds = np.unique(nuisance.folds)
+    for i, fold in enumerate(folds):
+        report(0.2 + 0.7 * i / len(folds), f"fold {i + 1} of {len(folds)}")
+        left_out = nuisance.folds == fold
+        gains = _gains_inside(log.take(~left_out), learner, candidates, config, rng)
+        ruled[left_out] = fits.learned[left_out] if gains else fits.constant[left_out]
+    return fits, ruled
+
+
+def _gains_inside(
+    train: LoggedDecisions,
+    learner: Learner,
+    candidates: tuple[str, ...],
+    config: EvaluationConfig,
+    rng: np.random.Generator,
+) -> bool:
+    """Whether the training rows alone would promote the learned policy."""
+    nuisance = fit_nuisance(train, config, rng)
+    fits = _cross_fit(train, nuisance, learner, candidates, rng)
+    learned = score_rule("learned", train, nuisance, fits.learned, config)
+    constant = score_rule("best constant", train, nuisance, fits.constant, config)
+    return compare(learned, constant, train, config, ()).verdict is Verdict.PROMOTE
+
+
+def _cross_fit(
+    log: LoggedDecisions, nuisance: Nuisance, learner: Learner, candidates: tuple[str, ...], rng: np.random.Generator
+) -> CrossFit:
+    learned, constant = np.empty((len(log), log.n_actions)), np.empty((len(log), log.n_actions))
+    for fold in np.unique(nuisance.folds):
+        left_out = nuisance.folds == fold
+        train, test = log.take(~left_out), log.take(left_out)
+        policy = learner.fit(train, rng)
+        learned[left_out] = policy_distribution(policy, test.context, test, test.eligible)
+        best = choose_constant(train, nuisance.propensities.propensity[~left_out], candidates)
+        constant[left_out] = constant_distribution(test, best)
+    return CrossFit(learned, constant)
+
+
+def _forbidden(
+    log: LoggedDecisions, scored: Sequence[Scored], config: EvaluationConfig, refusals: Sequence[str]
+) -> tuple[str, ...]:
+    sentences = [*refusals, *log_refusals(log, scored[0].diagnostics.sample_ratio_p_value, config)]
+    return tuple(dict.fromkeys(sentences + [r for s in scored for r in s.refusals]))
+
+
+def _mean(scored: Scored, log: LoggedDecisions, config: EvaluationConfig) -> Interval:
+    return mean_interval(scored.scores, log.sample_weight, log.unit, config.confidence)
+
+
+def _named(comparison: Comparison, candidate: str, baseline: str) -> Comparison:
+    return Comparison(candidate, baseline, comparison.difference, comparison.low, comparison.high)

@@ -1,0 +1,100 @@
+"""Judging a learner on rows set apart: the customers of a panel, or another log.
+
+Panels: the learner sees the other customers; sequential scores of held-out ones compare what it learned with the
+constant that was best among the customers it saw. A file: the same, with the whole log to learn from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.evaluation import EvaluationConfig
+from domain.estimates import Verdict
+from domain.log import LoggedDecisions
+from domain.policy import Learner
+from evaluation.best_constant import supported_constants
+from evaluation.evaluate import score_policies
+from evaluation.gate import Ruling, describe_propensities, describe_weights, rule
+from evaluation.judgement import Judgement, Report, constant_value, delivered, describe_delivery, rule_value
+from evaluation.scores import Interval, PolicyScores
+from evaluation.target import Target, target_of_policy
+from policies.baselines import ConstantPolicy
+
+
+def judge_holdout(
+    train: LoggedDecisions,
+    test: LoggedDecisions,
+    learner: Learner,
+    baseline: Target,
+    *,
+    method: str,
+    config: EvaluationConfig,
+    rng: np.random.Generator,
+    refusals: Sequence[str] = (),
+    report: Report,
+) -> Judgement:
+    """`baseline` is a target on the rows of `test`."""
+    constants = [_constant(train, action) for action in supported_constants(train, config)]
+    report(0.1, "comparing constant actions")
+    best = _best(score_policies(train, constants, config=config, rng=rng))
+    report(0.2, f"learning from {len(train):,} rounds")
+    learned = target_of_policy(learner.fit(train, rng), "learned")
+    report(0.8, f"judging on {len(test):,} rounds")
+    others = [c for c in constants if c.name != best]
+    targets = [learned, _constant(train, best), Target("baseline", baseline.policy, baseline.distribution), *others]
+    scores = score_policies(test, targets, config=config, rng=rng)
+    jury = _Jury(scores, config, tuple(refusals))
+    ruling = jury.rule(0, 1, "learned", "best constant")
+    decided = delivered(ruling.verdict, best)
+    chosen = 0 if decided == "learned" else 1
+    ties = [c.name for j, c in enumerate(others, start=3) if jury.is_tie(1, j)]
+    return Judgement(
+        comparison=ruling.comparison,
+        verdict=ruling.verdict,
+        heldout=rule_value(method, jury.value(chosen), jury.trusts(chosen)),
+        best_constant=constant_value(best, jury.value(1), jury.trusts(1)),
+        baseline_comparison=jury.rule(chosen, 2, decided, baseline.name).comparison,
+        delivered=decided,
+        reasons=(*describe_delivery(ruling, best, tuple(ties)), *_notes(scores)),
+        diagnostics=scores.diagnostics[0],
+    )
+
+
+@dataclass(frozen=True)
+class _Jury:
+    """Rules on pairs of policies scored on the same held-out rows."""
+
+    scores: PolicyScores
+    config: EvaluationConfig
+    refusals: tuple[str, ...]
+
+    def rule(self, candidate: int, base: int, name: str, base_name: str) -> Ruling:
+        forbidden = (*self.refusals, *self.scores.refusals[candidate], *self.scores.refusals[base])
+        difference = self.scores.difference(candidate, base, confidence=self.config.confidence)
+        unique = tuple(dict.fromkeys(forbidden))
+        return rule(name, base_name, difference, unique, margin=self.config.margin, per=self.scores.per)
+
+    def is_tie(self, best: int, other: int) -> bool:
+        return self.rule(best, other, "", "").verdict is not Verdict.PROMOTE
+
+    def value(self, policy: int) -> Interval:
+        return self.scores.value(policy, confidence=self.config.confidence)
+
+    def trusts(self, policy: int) -> bool:
+        return not self.refusals and not self.scores.refusals[policy]
+
+
+def _notes(scores: PolicyScores) -> tuple[str, ...]:
+    diagnostics = scores.diagnostics[0]
+    return (describe_weights("learned", diagnostics, len(scores.weight)), *describe_propensities(diagnostics))
+
+
+def _constant(log: LoggedDecisions, action: str) -> Target:
+    return target_of_policy(ConstantPolicy(log.actions, action), action)
+
+
+def _best(scores: PolicyScores) -> str:
+    """The highest lower bound among the constants that can be trusted; among all, where none can."""
+    trusted = [j for j, refusals in enumerate(scores.refusals) if not refusals]
+    return scores.names[max(trusted or range(len(scores.names)), key=lambda j: scores.value(j).low)]

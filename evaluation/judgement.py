@@ -1,0 +1,74 @@
+"""What judging a learner says: learning against the best constant, and what to deliver against the baseline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from domain.estimates import Comparison, Diagnostics, Verdict
+from evaluation.gate import Ruling
+from evaluation.scores import Interval
+
+Report = Callable[[float, str], None]  # share done 0..1, what is being done
+
+
+@dataclass(frozen=True)
+class RuleValue:
+    """Value of a rule on rows it did not see; no numbers where a diagnostic forbids them."""
+
+    method: str  # crossfit: by unit, whole rule inside | units: held-out customers | file: another log
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class ConstantValue:
+    """The best constant action, chosen and valued on all rows of the log."""
+
+    policy: str  # constant:ACTION
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """DESIGN section 6, `train --json`."""
+
+    comparison: Comparison  # learned - the constant chosen on the same training rows
+    verdict: Verdict
+    heldout: RuleValue
+    best_constant: ConstantValue
+    baseline_comparison: Comparison  # what is delivered - the baseline
+    delivered: str  # "learned" | "constant:ACTION"
+    reasons: tuple[str, ...]
+    diagnostics: Diagnostics  # of the learned policies
+
+
+def rule_value(method: str, interval: Interval, is_trusted: bool) -> RuleValue:
+    """The interval, or its absence."""
+    if not is_trusted:
+        return RuleValue(method, None, None, None, interval.n)
+    return RuleValue(method, interval.value, interval.low, interval.high, interval.n)
+
+
+def constant_value(action: str, interval: Interval, is_trusted: bool) -> ConstantValue:
+    if not is_trusted:
+        return ConstantValue(f"constant:{action}", None, None, None)
+    return ConstantValue(f"constant:{action}", interval.value, interval.low, interval.high)
+
+
+def delivered(verdict: Verdict, best_action: str) -> str:
+    """Learning is delivered only where it is proven to gain."""
+    return "learned" if verdict is Verdict.PROMOTE else f"constant:{best_action}"
+
+
+def describe_delivery(ruling: Ruling, best_action: str, ties: tuple[str, ...]) -> tuple[str, ...]:
+    """What was decided and why, after the ruling's own sentences."""
+    if ruling.verdict is Verdict.PROMOTE:
+        told = "choosing by customer provably gains: the learned policy is delivered"
+    else:
+        told = f"no provable gain from choosing by customer: the best constant, {best_action}, is delivered"
+    if not ties:
+        return (*ruling.reasons, told)
+    return (*ruling.reasons, told, f"{best_action} and {', '.join(ties)} are indistinguishable on this log")
