@@ -1,0 +1,105 @@
+"""Training an agent in a market, and the policy that comes out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+
+from agents.dqn import MarketDQN
+from agents.sb3_env import MarketVecEnv
+from config.dqn import DqnConfig
+from domain.policy import Policy
+from env.market import Dynamics, MarketCore
+from policies.network import NetworkPolicy
+
+N_REPORTS = 20  # points of the learning curve
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """One point of the learning curve."""
+
+    period: int
+    periods: int  # of the whole training
+    mean_reward: float  # a customer and period, since the last point, exploration included
+    score: float | None  # what `evaluate` said of the policy as it would be delivered now
+
+
+@dataclass(frozen=True)
+class TrainedAgent:
+    policy: NetworkPolicy
+    curve: tuple[TrainingProgress, ...]
+
+
+def train_in_market(
+    dynamics: Dynamics,
+    config: DqnConfig,
+    *,
+    discount: float,
+    seed: int,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
+    evaluate: Callable[[Policy], float] | None = None,
+) -> TrainedAgent:
+    """A DQN agent's greedy policy after `config.periods` periods in the market of `dynamics`.
+
+    The same seed gives the same bytes on the same machine and versions. `discount` is a period's, in [0, 1).
+    """
+    market_seed, agent_seed, torch_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
+    core = MarketCore(dynamics, config.n_customers, horizon=config.restart_periods, seed=market_seed)
+    with _one_torch_thread(torch_seed):
+        agent = MarketDQN(MarketVecEnv(core), config, discount=discount, rng=np.random.default_rng(agent_seed))
+        recorder = _CurveRecorder(dynamics, config, on_progress, evaluate)
+        agent.learn(config.periods * config.n_customers, callback=recorder)
+        return TrainedAgent(policy_of(agent, dynamics), tuple(recorder.curve))
+
+
+def policy_of(agent: MarketDQN, dynamics: Dynamics) -> NetworkPolicy:
+    """The greedy policy of the agent as it stands; its scores are expected discounted rewards."""
+    return NetworkPolicy("dqn", dynamics.actions, dynamics.encoder, agent.layers())
+
+
+class _CurveRecorder(BaseCallback):
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        config: DqnConfig,
+        on_progress: Callable[[TrainingProgress], None] | None,
+        evaluate: Callable[[Policy], float] | None,
+    ) -> None:
+        super().__init__()
+        self.curve: list[TrainingProgress] = []
+        self._dynamics, self._periods = dynamics, config.periods
+        self._on_progress, self._evaluate = on_progress, evaluate
+        self._every = max(1, config.periods // N_REPORTS)
+        self._rewards: list[float] = []
+
+    def _on_step(self) -> bool:
+        self._rewards.append(float(self.locals["rewards"].mean()))
+        if self.n_calls % self._every == 0:
+            self._report()
+        return True
+
+    def _report(self) -> None:
+        assert isinstance(self.model, MarketDQN)
+        score = None if self._evaluate is None else self._evaluate(policy_of(self.model, self._dynamics))
+        point = TrainingProgress(self.n_calls, self._periods, float(np.mean(self._rewards)), score)
+        self._rewards.clear()
+        self.curve.append(point)
+        if self._on_progress is not None:
+            self._on_progress(point)
+
+
+@contextmanager
+def _one_torch_thread(seed: int) -> Iterator[None]:
+    """Seeded, on one thread (sums in a fixed order, and small networks gain nothing from more); all restored after."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
