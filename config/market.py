@@ -1,0 +1,28 @@
+"""How the market is fitted to a log, and when its fidelity is good enough to learn in it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MarketConfig:
+    """Defaults from our own reference panels (docs/env.md says what they measured)."""
+
+    n_members: int = 5  # ensemble members, each on its own bootstrap of the customers; FACTS measured 5
+    max_levels: int = 12  # a context column with at most so many values moves between levels, else continuously
+    max_features: int = 200  # products of features are only tried below this many
+    choice_share: float = 0.25  # of customers held out while choosing whether products of features help
+    action_penalty: float = 10.0  # ridge on how far an action's effects leave the effects shared by all actions
+    shared_penalty: float = 1.0  # ridge on the shared effects
+    min_support_rounds: int = 10  # fewer logged rounds of an action in a leaf: masked there
+    min_support_share: float = 0.015  # of a leaf's rounds; FACTS' mask used .02 of the propensity
+    max_support_leaves: int = 24  # of the tree that says where which action was tried
+
+
+@dataclass(frozen=True)
+class FidelityConfig:
+    """When a fitted market counts as resembling its data. Shares are of customers, alpha is family-wise."""
+
+    heldout_share: float = 0.3  # of customers, never used for fitting the market that is judged
+    n_periods: int = 12  # compared at most
+    n_bootstraps: int = 200  # of held-out customers, for the bands
+    alpha: float = 0.01  # chance of refusing a faithful market

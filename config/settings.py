@@ -1,0 +1,207 @@
+"""The whole config file: what a person fills in, section by section (DESIGN section 5)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from config.business import Business, Stores, Units
+from config.decision_points import DecisionPoint, Mode
+from config.effects import Effect
+from config.known_keys import suggest
+from config.limits import Calendar, Exploration, Guardrail, Holdout, Limits
+from config.log_options import LogOptions
+from config.objective import Costs, ObjectiveSettings, Price
+from config.overrides import without_password
+from config.people import Approvals, Notify, Person
+from config.privacy import Privacy
+from config.section import Section
+from config.sources import Content, FileSource, Source
+from domain.actions import Action
+from domain.errors import ConfigError
+
+MAIN = "main"
+SQL_FILE = "amso.db"
+
+# Blocks that load but that nothing enforces yet.
+NOT_IN_FORCE = (
+    "units",
+    "prices",
+    "costs",
+    "guardrails",
+    "limits",
+    "holdout",
+    "exploration",
+    "calendar",
+    "people",
+    "approvals",
+    "notify",
+    "privacy",
+    "effects",
+)
+
+
+class Settings(Section):
+    """Everything a config file may say; without one, a single decision point `main`.
+
+    >>> Settings().decision_point(None).mode
+    <Mode.LOG: 'log'>
+    """
+
+    version: Literal[1] = 1
+    business: Business = Business()
+    stores: Stores = Stores()
+    sources: Mapping[str, Source] = Field(default_factory=dict)
+    units: Units = Units()
+    decision_points: Mapping[str, DecisionPoint] = Field(default_factory=lambda: {MAIN: DecisionPoint()}, min_length=1)
+    prices: Mapping[str, Price] = Field(default_factory=dict)
+    objective: ObjectiveSettings = ObjectiveSettings()
+    costs: Costs = Costs()
+    guardrails: Mapping[str, Guardrail] = Field(default_factory=dict)
+    limits: Limits = Limits()
+    holdout: Holdout | None = None
+    exploration: Exploration | None = None
+    calendar: Calendar = Calendar()
+    people: Mapping[str, Person] = Field(default_factory=dict)
+    approvals: Approvals = Approvals()
+    notify: Notify = Notify()
+    privacy: Privacy = Privacy()
+    effects: Mapping[str, Effect] = Field(default_factory=dict)
+
+    _folder: Path = PrivateAttr(default_factory=Path)  # of the file; relative paths of sources start there
+
+    @model_validator(mode="after")
+    def _names_refer_to_something(self) -> Self:
+        problems = [*self._unknown_baselines(), *self._unknown_prices(), *self._unknown_points()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.stores.data_dir)
+
+    @property
+    def sql_url(self) -> str:
+        """SQLite in the data dir unless the file or the environment says otherwise."""
+        return self.stores.sql or f"sqlite:///{self.data_dir / SQL_FILE}"
+
+    def decision_point_name(self, name: str | None) -> str:
+        """`name`, or the only one.
+
+        Raises:
+            ConfigError: no such decision point, or several and none named.
+        """
+        known = ", ".join(self.decision_points)
+        if name is None and len(self.decision_points) == 1:
+            return next(iter(self.decision_points))
+        if name is None:
+            raise ConfigError(f"there are several decision points: {known}", "say which: --decision-point NAME")
+        if name not in self.decision_points:
+            hint = suggest(name, self.decision_points).removeprefix("; ")
+            raise ConfigError(f"unknown decision point {name!r}; the config has {known}", hint)
+        return name
+
+    def decision_point(self, name: str | None) -> DecisionPoint:
+        """One decision point; see `decision_point_name`."""
+        return self.decision_points[self.decision_point_name(name)]
+
+    def actions(self, decision_point: str | None) -> tuple[Action, ...]:
+        """The catalogue of a decision point; empty where the log alone says what the actions are."""
+        point = self.decision_point(decision_point)
+        return tuple(action.to_domain(action_id) for action_id, action in point.actions.items())
+
+    def baseline(self, decision_point: str | None) -> str | None:
+        """The configured baseline action."""
+        return self.decision_point(decision_point).baseline
+
+    def log_source(self, decision_point: str | None) -> tuple[Path | None, LogOptions]:
+        """The file that holds the decision log, and how to read it; (None, defaults) where the config names none."""
+        for source in self.sources.values():
+            if not isinstance(source, FileSource) or source.content is not Content.DECISION_LOG:
+                continue
+            if decision_point in (None, source.decision_point) or source.decision_point is None:
+                return self._folder / source.path, self._log_options(source, decision_point)
+        return None, LogOptions()
+
+    def not_in_force(self) -> tuple[str, ...]:
+        """What the file says and nothing enforces yet."""
+        blocks = [name for name in NOT_IN_FORCE if getattr(self, name) != getattr(_DEFAULTS, name)]
+        if self.stores.redis != _DEFAULTS.stores.redis:
+            blocks.append("stores.redis")
+        blocks += [f"sources.{name}" for name, source in self.sources.items() if not _is_log_file(source)]
+        blocks += [
+            f"decision_points.{name}.mode ({point.mode.value})"
+            for name, point in self.decision_points.items()
+            if point.mode in (Mode.SHADOW, Mode.GATED)
+        ]
+        return tuple(blocks)
+
+    def refuse_unenforced_modes(self) -> None:
+        """For whatever serves decisions.
+
+        Raises:
+            ConfigError: a decision point is `gated` while what should gate it is not in force.
+        """
+        gated = [name for name, point in self.decision_points.items() if point.mode is Mode.GATED]
+        if gated and self.not_in_force():
+            raise ConfigError(
+                f"{', '.join(gated)}: mode `gated` needs {', '.join(self.not_in_force())}, which are not in force yet",
+                "use mode log or shadow until `amso doctor` no longer lists them",
+            )
+
+    def to_data(self) -> dict[str, object]:
+        """JSON-able, for the run record; loads again to the same settings, without passwords."""
+        data: dict[str, object] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        stores = data.get("stores")
+        if isinstance(stores, dict):
+            data["stores"] = {key: without_password(str(value)) for key, value in stores.items()}
+        return data
+
+    def in_folder(self, folder: Path) -> Self:
+        """The same settings, their relative source paths starting at `folder`."""
+        settings = self.model_copy()
+        settings._folder = folder
+        return settings
+
+    def _log_options(self, source: FileSource, decision_point: str | None) -> LogOptions:
+        point = self.decision_points.get(source.decision_point or decision_point or next(iter(self.decision_points)))
+        configured = point.context if point is not None and point.context else None
+        return LogOptions(
+            columns=source.columns,
+            reward=source.reward,
+            context=source.context or configured,
+            exclude_actions=source.exclude_actions,
+        )
+
+    def _unknown_baselines(self) -> list[str]:
+        return [
+            f"decision_points.{name}.baseline: found {p.baseline!r}, expected one of its actions {', '.join(p.actions)}"
+            for name, p in self.decision_points.items()
+            if p.baseline is not None and p.actions and p.baseline not in p.actions
+        ]
+
+    def _unknown_prices(self) -> list[str]:
+        return [
+            f"decision_points.{name}.actions.{action_id}.price: found {action.price!r}, expected an entry of `prices`"
+            for name, point in self.decision_points.items()
+            for action_id, action in point.actions.items()
+            if action.price is not None and action.price not in self.prices
+        ]
+
+    def _unknown_points(self) -> list[str]:
+        named = {f"effects.{name}": name for name in self.effects}
+        named |= {f"sources.{n}.decision_point": s.decision_point for n, s in self.sources.items() if s.decision_point}
+        return [
+            f"{place}: found {name!r}, expected a decision point: {', '.join(self.decision_points)}"
+            for place, name in named.items()
+            if name not in self.decision_points
+        ]
+
+
+def _is_log_file(source: Source) -> bool:
+    return isinstance(source, FileSource) and source.content is Content.DECISION_LOG
+
+
+_DEFAULTS = Settings()
