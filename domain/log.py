@@ -100,6 +100,7 @@ class LogRead:
     rejected: Mapping[str, int]  # reason -> rows
     rejected_by_action: Mapping[str, int]  # action as written -> rejected rows
     notes: tuple[str, ...] = ()  # ignored columns, reward chosen, actions excluded
+    left_out: Mapping[str, int] = field(default_factory=dict)  # no fault: immature, other split, excluded action
 
     @property
     def n_rejected(self) -> int:
