@@ -12,6 +12,7 @@ from analysis.outcome_model import fit_outcome_model
 from domain.errors import InsufficientOverlap
 from domain.log import LoggedDecisions
 from policies.network import Layer, NetworkPolicy
+from policies.support import SupportTree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class OutcomeLearner:
         """
         model = fit_outcome_model(log)
         layer = Layer(model.coefficients, model.intercept)
-        supported = supported_actions(log, self.min_rounds)
-        return NetworkPolicy(self.name, log.actions, model.encoder, (layer,), supported=supported)
+        support = SupportTree.everywhere(supported_actions(log, self.min_rounds))
+        return NetworkPolicy(self.name, log.actions, model.encoder, (layer,), support=support)
 
 
 def supported_actions(log: LoggedDecisions, min_rounds: int) -> tuple[bool, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from config.dqn import DqnConfig
 from domain.policy import Policy
 from env.market import Dynamics, MarketCore
 from policies.network import NetworkPolicy
+from policies.support import SupportTree
 
 N_REPORTS = 20  # points of the learning curve
 
@@ -42,38 +44,41 @@ def train_in_market(
     seed: int,
     on_progress: Callable[[TrainingProgress], None] | None = None,
     evaluate: Callable[[Policy], float] | None = None,
+    support: SupportTree | None = None,
 ) -> TrainedAgent:
     """A DQN agent's greedy policy after `config.periods` periods in the market of `dynamics`.
 
     The same seed gives the same bytes on the same machine and versions. `discount` is a period's, in [0, 1).
+    Actions that the market masks keep scores that nothing has taught: hand the mask over as `support`.
     """
     market_seed, agent_seed, torch_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
     core = MarketCore(dynamics, config.n_customers, horizon=config.restart_periods, seed=market_seed)
     with _one_torch_thread(torch_seed):
         agent = MarketDQN(MarketVecEnv(core), config, discount=discount, rng=np.random.default_rng(agent_seed))
-        recorder = _CurveRecorder(dynamics, config, on_progress, evaluate)
+        deliver = partial(policy_of, dynamics=dynamics, support=support)
+        recorder = _CurveRecorder(deliver, config.periods, on_progress, evaluate)
         agent.learn(config.periods * config.n_customers, callback=recorder)
-        return TrainedAgent(policy_of(agent, dynamics), tuple(recorder.curve))
+        return TrainedAgent(deliver(agent), tuple(recorder.curve))
 
 
-def policy_of(agent: MarketDQN, dynamics: Dynamics) -> NetworkPolicy:
+def policy_of(agent: MarketDQN, dynamics: Dynamics, support: SupportTree | None = None) -> NetworkPolicy:
     """The greedy policy of the agent as it stands; its scores are expected discounted rewards."""
-    return NetworkPolicy("dqn", dynamics.actions, dynamics.encoder, agent.layers())
+    return NetworkPolicy("dqn", dynamics.actions, dynamics.encoder, agent.layers(), support=support)
 
 
 class _CurveRecorder(BaseCallback):
     def __init__(
         self,
-        dynamics: Dynamics,
-        config: DqnConfig,
+        deliver: Callable[[MarketDQN], Policy],
+        periods: int,
         on_progress: Callable[[TrainingProgress], None] | None,
         evaluate: Callable[[Policy], float] | None,
     ) -> None:
         super().__init__()
         self.curve: list[TrainingProgress] = []
-        self._dynamics, self._periods = dynamics, config.periods
+        self._deliver, self._periods = deliver, periods
         self._on_progress, self._evaluate = on_progress, evaluate
-        self._every = max(1, config.periods // N_REPORTS)
+        self._every = max(1, periods // N_REPORTS)
         self._rewards: list[float] = []
 
     def _on_step(self) -> bool:
@@ -84,7 +89,7 @@ class _CurveRecorder(BaseCallback):
 
     def _report(self) -> None:
         assert isinstance(self.model, MarketDQN)
-        score = None if self._evaluate is None else self._evaluate(policy_of(self.model, self._dynamics))
+        score = None if self._evaluate is None else self._evaluate(self._deliver(self.model))
         point = TrainingProgress(self.n_calls, self._periods, float(np.mean(self._rewards)), score)
         self._rewards.clear()
         self.curve.append(point)

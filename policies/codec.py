@@ -1,6 +1,7 @@
 """Policies as plain data and arrays, and back: what policies/artifact.py writes to disk."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 import numpy as np
 
@@ -12,23 +13,28 @@ from domain.policy import Policy
 from policies.baselines import ConstantPolicy, UniformPolicy
 from policies.exploration import Exploration, ExplorationRule
 from policies.network import Layer, NetworkPolicy
+from policies.support import SupportTree
 
 Json = dict[str, object]
 
 
 def policy_to_data(policy: Policy) -> Json:
+    """What policy.json says of the policy itself, beside its name and actions.
+
+    Raises:
+        UsageError: a policy of no kind that can be saved.
+    """
     match policy:
         case ConstantPolicy():
             return {"kind": "constant", "action": policy.action, "fallback": policy.fallback}
         case UniformPolicy():
             return {"kind": "uniform"}
         case NetworkPolicy():
-            exploration = {"rule": str(policy.exploration.rule), "amount": policy.exploration.amount}
             return {
                 "kind": "network",
                 "features": policy.encoder.to_data(),
-                "exploration": exploration,
-                "supported": list(policy.supported),
+                "exploration": {"rule": str(policy.exploration.rule), "amount": policy.exploration.amount},
+                "support": None if policy.support is None else _support_to_data(policy.support),
                 "n_layers": len(policy.layers),
             }
         case _:
@@ -36,6 +42,7 @@ def policy_to_data(policy: Policy) -> Json:
 
 
 def weights_of(policy: Policy) -> dict[str, FloatArray]:
+    """Tensors by name, two a layer; none for a policy that learned nothing."""
     layers = policy.layers if isinstance(policy, NetworkPolicy) else ()
     named = {f"{i}.weight": layer.weight for i, layer in enumerate(layers)}
     named |= {f"{i}.bias": layer.bias for i, layer in enumerate(layers)}
@@ -43,6 +50,11 @@ def weights_of(policy: Policy) -> dict[str, FloatArray]:
 
 
 def policy_from_data(card: Json, weights: Mapping[str, FloatArray]) -> Policy:
+    """The inverse of `policy_to_data` and `weights_of`.
+
+    Raises:
+        AmsoError, KeyError, TypeError, ValueError: they do not describe a policy.
+    """
     actions = actions_from_data(card)
     match card["kind"]:
         case "constant":
@@ -57,24 +69,39 @@ def policy_from_data(card: Json, weights: Mapping[str, FloatArray]) -> Policy:
 
 
 def _network_from(card: Json, actions: ActionSet, weights: Mapping[str, FloatArray]) -> NetworkPolicy:
-    features, exploration, supported, n_layers = (
-        card[key] for key in ("features", "exploration", "supported", "n_layers")
-    )
-    if not (isinstance(features, dict) and isinstance(exploration, dict)):
-        raise ValueError("features and exploration must be objects")
-    if not (isinstance(supported, list) and isinstance(n_layers, int)):
-        raise ValueError("supported must be a list and n_layers a number")
+    features, exploration, support, n_layers = (card[key] for key in ("features", "exploration", "support", "n_layers"))
+    if not (isinstance(features, dict) and isinstance(exploration, dict) and isinstance(n_layers, int)):
+        raise ValueError("features and exploration must be objects, n_layers a number")
     return NetworkPolicy(
         name=str(card["name"]),
         actions=actions,
         encoder=encoder_from_data(features),
         layers=tuple(Layer(weights[f"{i}.weight"], weights[f"{i}.bias"]) for i in range(n_layers)),
         exploration=Exploration(ExplorationRule(exploration["rule"]), float(exploration["amount"])),
-        supported=tuple(map(bool, supported)),
+        support=_support_from_data(support),
+    )
+
+
+def _support_to_data(tree: SupportTree) -> Json:
+    return {field.name: getattr(tree, field.name).tolist() for field in fields(tree)}
+
+
+def _support_from_data(data: object) -> SupportTree | None:
+    if data is None:
+        return None
+    if not isinstance(data, dict):
+        raise ValueError("support must be an object")
+    return SupportTree(
+        feature=np.array(data["feature"], dtype=np.int64),
+        threshold=np.array(data["threshold"], dtype=np.float64),
+        left=np.array(data["left"], dtype=np.int64),
+        right=np.array(data["right"], dtype=np.int64),
+        supported=np.array(data["supported"], dtype=np.bool_),
     )
 
 
 def actions_from_data(card: Json) -> ActionSet:
+    """The action ids of policy.json."""
     ids = card["actions"]
     if not isinstance(ids, list):
         raise ValueError("actions must be a list")

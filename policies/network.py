@@ -17,6 +17,7 @@ from domain.arrays import BoolArray, FloatArray
 from domain.context import Context
 from policies.eligibility import eligible_or_all
 from policies.exploration import GREEDY, Exploration
+from policies.support import SupportTree
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class NetworkPolicy:
     """What an agent delivers.
 
     Raises:
-        ValueError: shapes that do not fit together, numbers that are not finite, or no supported action.
+        ValueError: shapes that do not fit together, or numbers that are not finite.
     """
 
     name: str
@@ -40,21 +41,16 @@ class NetworkPolicy:
     encoder: FeatureEncoder
     layers: tuple[Layer, ...]
     exploration: Exploration = GREEDY
-    supported: tuple[bool, ...] = ()  # (n_actions,) False = too rarely logged to be chosen; () = all are supported
+    support: SupportTree | None = None  # what may be chosen for whom; None = everything for everyone
 
     def __post_init__(self) -> None:
         _check_layers(self.layers, self.encoder.n_features, len(self.actions))
-        if self.supported and (len(self.supported) != len(self.actions) or not any(self.supported)):
-            raise ValueError(
-                f"support mask {self.supported} for {len(self.actions)} actions; at least one must be True"
-            )
+        if self.support is not None:
+            _check_support(self.support, self.encoder.n_features, len(self.actions))
 
     def scores(self, context: Context) -> FloatArray:
         """(n_rounds, n_actions) what the agent expects of each action, in units of its reward."""
-        values = self.encoder.transform(context)
-        for layer in self.layers[:-1]:
-            values = np.maximum(values @ layer.weight + layer.bias, 0.0)
-        return np.asarray(values @ self.layers[-1].weight + self.layers[-1].bias)
+        return self._forward(self.encoder.transform(context))
 
     def distribution(self, context: Context, eligible: BoolArray | None = None) -> FloatArray:
         """(n_rounds, n_actions); see `domain.policy.Policy`.
@@ -62,13 +58,16 @@ class NetworkPolicy:
         An unsupported action is chosen only in rows where nothing supported is eligible.
         """
         allowed = eligible_or_all(self.actions, context.n_rounds, eligible)
-        return self.exploration.distribution(self.scores(context), self._supported_where_possible(allowed))
+        features = self.encoder.transform(context)
+        if self.support is not None:
+            supported = allowed & self.support.mask(features)
+            allowed = np.where(supported.any(axis=1, keepdims=True), supported, allowed)
+        return self.exploration.distribution(self._forward(features), allowed)
 
-    def _supported_where_possible(self, allowed: BoolArray) -> BoolArray:
-        if not self.supported:
-            return allowed
-        supported = allowed & np.array(self.supported)
-        return np.asarray(np.where(supported.any(axis=1, keepdims=True), supported, allowed))
+    def _forward(self, values: FloatArray) -> FloatArray:
+        for layer in self.layers[:-1]:
+            values = np.maximum(values @ layer.weight + layer.bias, 0.0)
+        return np.asarray(values @ self.layers[-1].weight + self.layers[-1].bias)
 
 
 def _check_layers(layers: tuple[Layer, ...], n_features: int, n_actions: int) -> None:
@@ -85,3 +84,10 @@ def _check_layers(layers: tuple[Layer, ...], n_features: int, n_actions: int) ->
         n_inputs = n_outputs
     if n_inputs != n_actions:
         raise ValueError(f"the last layer has {n_inputs} outputs for {n_actions} actions")
+
+
+def _check_support(support: SupportTree, n_features: int, n_actions: int) -> None:
+    if support.supported.shape[1] != n_actions:
+        raise ValueError(f"the support tree knows {support.supported.shape[1]} actions; expected {n_actions}")
+    if len(support.feature) > 1 and not ((support.feature >= 0) & (support.feature < n_features)).all():
+        raise ValueError(f"the support tree asks for a feature outside 0..{n_features - 1}")
