@@ -39,7 +39,7 @@ def load_settings(
     problems += [*unset, *wrong]
     if settings is None or problems:
         raise _error(path, problems)
-    return settings if path is None else settings.in_folder(path.parent)
+    return settings
 
 
 def _read(path: Path) -> tuple[Data, list[str]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from config.business import Business, Stores, Units
 from config.decision_points import DecisionPoint, Mode
@@ -69,8 +69,6 @@ class Settings(Section):
     privacy: Privacy = Privacy()
     effects: Mapping[str, Effect] = Field(default_factory=dict)
 
-    _folder: Path = PrivateAttr(default_factory=Path)  # of the file; relative paths of sources start there
-
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> Self:
         problems = [*self._unknown_baselines(), *self._unknown_prices(), *self._unknown_points()]
@@ -117,12 +115,17 @@ class Settings(Section):
         return self.decision_point(decision_point).baseline
 
     def log_source(self, decision_point: str | None) -> tuple[Path | None, LogOptions]:
-        """The file that holds the decision log, and how to read it; (None, defaults) where the config names none."""
+        """The file that holds the decision log, and how to read it; (None, defaults) where the config names none.
+
+        Raises:
+            ConfigError: the named decision point does not exist.
+        """
+        if decision_point is not None:
+            self.decision_point_name(decision_point)
         for source in self.sources.values():
-            if not isinstance(source, FileSource) or source.content is not Content.DECISION_LOG:
-                continue
-            if decision_point in (None, source.decision_point) or source.decision_point is None:
-                return self._folder / source.path, self._log_options(source, decision_point)
+            if _is_log_file(source) and source.decision_point in (None, decision_point or source.decision_point):
+                assert isinstance(source, FileSource)
+                return Path(source.path), self._log_options(source, decision_point)
         return None, LogOptions()
 
     def not_in_force(self) -> tuple[str, ...]:
@@ -131,11 +134,6 @@ class Settings(Section):
         if self.stores.redis != _DEFAULTS.stores.redis:
             blocks.append("stores.redis")
         blocks += [f"sources.{name}" for name, source in self.sources.items() if not _is_log_file(source)]
-        blocks += [
-            f"decision_points.{name}.mode ({point.mode.value})"
-            for name, point in self.decision_points.items()
-            if point.mode in (Mode.SHADOW, Mode.GATED)
-        ]
         return tuple(blocks)
 
     def refuse_unenforced_modes(self) -> None:
@@ -145,10 +143,10 @@ class Settings(Section):
             ConfigError: a decision point is `gated` while what should gate it is not in force.
         """
         gated = [name for name, point in self.decision_points.items() if point.mode is Mode.GATED]
-        if gated and self.not_in_force():
+        if gated:
             raise ConfigError(
-                f"{', '.join(gated)}: mode `gated` needs {', '.join(self.not_in_force())}, which are not in force yet",
-                "use mode log or shadow until `amso doctor` no longer lists them",
+                f"{', '.join(gated)}: mode `gated` is refused while approvals, guardrails and limits are not in force",
+                "use mode log until `amso doctor` no longer lists them as not in force yet",
             )
 
     def to_data(self) -> dict[str, object]:
@@ -159,20 +157,17 @@ class Settings(Section):
             data["stores"] = {key: without_password(str(value)) for key, value in stores.items()}
         return data
 
-    def in_folder(self, folder: Path) -> Self:
-        """The same settings, their relative source paths starting at `folder`."""
-        settings = self.model_copy()
-        settings._folder = folder
-        return settings
-
     def _log_options(self, source: FileSource, decision_point: str | None) -> LogOptions:
-        point = self.decision_points.get(source.decision_point or decision_point or next(iter(self.decision_points)))
-        configured = point.context if point is not None and point.context else None
+        name = decision_point or source.decision_point
+        if name is None and len(self.decision_points) == 1:
+            name = next(iter(self.decision_points))
+        configured = () if name is None else self.decision_points[name].context
         return LogOptions(
             columns=source.columns,
             reward=source.reward,
-            context=source.context or configured,
+            context=source.context or configured or None,
             exclude_actions=source.exclude_actions,
+            decision_point=decision_point,
         )
 
     def _unknown_baselines(self) -> list[str]:
