@@ -13,30 +13,44 @@ from domain.context import Context
 
 @dataclass(frozen=True)
 class Condition:
-    """One column's allowed values: any of `any_of`, or a number in [min, max) (None = open)."""
+    """One column's allowed values: any of `any_of`, none of `none_of`, or a number in [min, max) (None = open).
+
+    A missing value satisfies it only with `or_missing`. `none_of` lets in text never seen before, so a condition and
+    its complement (`none_of` for `any_of`, `or_missing` flipped) share out every row there can be.
+    """
 
     column: str
     any_of: tuple[str, ...] | None = None
     min: float | None = None
     max: float | None = None
+    none_of: tuple[str, ...] | None = None
+    or_missing: bool = False
 
     def mask(self, context: Context) -> BoolArray:
-        """(n_rounds,) True where the row satisfies the condition; missing never does."""
+        """(n_rounds,) True where the row satisfies the condition."""
         values = context.column(self.column)
-        if self.any_of is not None:
-            allowed = set(self.any_of)
-            return np.array([_text(v) in allowed for v in values], dtype=np.bool_)
+        if self.any_of is not None or self.none_of is not None:
+            return np.array([self._admits(_text(v)) for v in values], dtype=np.bool_)
         numbers = values.astype(np.float64)
         with np.errstate(invalid="ignore"):
             low = numbers >= (-np.inf if self.min is None else self.min)
-            return np.asarray(low & (numbers < (np.inf if self.max is None else self.max)))
+            within = low & (numbers < (np.inf if self.max is None else self.max))
+        return np.asarray(within | np.isnan(numbers) if self.or_missing else within)
+
+    def _admits(self, text: str | None) -> bool:
+        if text is None:
+            return self.or_missing
+        return (self.any_of is None or text in self.any_of) and text not in (self.none_of or ())
 
     def __str__(self) -> str:
-        if self.any_of is not None:
-            return f"{self.column} in {'|'.join(self.any_of)}"
-        parts = [] if self.min is None else [f"{self.column} >= {self.min:g}"]
+        parts = [] if self.any_of is None else [f"{self.column} in {'|'.join(self.any_of)}"] if self.any_of else []
+        parts += [f"{self.column} not in {'|'.join(self.none_of)}"] if self.none_of else []
+        parts += [] if self.min is None else [f"{self.column} >= {self.min:g}"]
         parts += [] if self.max is None else [f"{self.column} < {self.max:g}"]
-        return " and ".join(parts)
+        text = " and ".join(parts)
+        if self.or_missing:
+            return f"({text} or missing)" if text else f"{self.column} missing"
+        return text or f"{self.column} known"
 
 
 @dataclass(frozen=True)
@@ -74,25 +88,50 @@ ALL = Segment("all")
 
 
 def predicate_to_data(predicate: Predicate) -> dict[str, object]:
-    """The config's form: `{plan: [monthly], tenure_days: {min: 60}}`."""
-    data: dict[str, object] = {}
-    for c in predicate.conditions:
-        if c.any_of is not None:
-            data[c.column] = list(c.any_of)
-        else:
-            data[c.column] = {k: v for k, v in (("min", c.min), ("max", c.max)) if v is not None}
-    return data
+    """The config's form: `{plan: [monthly], tenure_days: {min: 60}, country: {none_of: [DE], or_missing: true}}`.
+
+    One condition a column: a second one on the same column has no place in this form.
+    """
+    return {c.column: _condition_to_data(c) for c in predicate.conditions}
 
 
-def predicate_from_data(data: Mapping[str, list[str] | Mapping[str, float]]) -> Predicate:
+def predicate_from_data(data: Mapping[str, list[str] | Mapping[str, object]]) -> Predicate:
     """The inverse of `predicate_to_data`."""
     return Predicate(tuple(_condition(column, allowed) for column, allowed in data.items()))
 
 
-def _condition(column: str, allowed: list[str] | Mapping[str, float]) -> Condition:
-    if isinstance(allowed, Mapping):
-        return Condition(column, min=allowed.get("min"), max=allowed.get("max"))
-    return Condition(column, any_of=tuple(map(str, allowed)))
+def _condition_to_data(c: Condition) -> object:
+    if c.any_of is not None and c.none_of is None and not c.or_missing:
+        return list(c.any_of)
+    parts: dict[str, object] = {
+        "any_of": None if c.any_of is None else list(c.any_of),
+        "none_of": None if c.none_of is None else list(c.none_of),
+        "min": c.min,
+        "max": c.max,
+        "or_missing": c.or_missing or None,
+    }
+    return {name: value for name, value in parts.items() if value is not None}
+
+
+def _condition(column: str, allowed: list[str] | Mapping[str, object]) -> Condition:
+    if not isinstance(allowed, Mapping):
+        return Condition(column, any_of=tuple(map(str, allowed)))
+    return Condition(
+        column,
+        any_of=_texts(allowed.get("any_of")),
+        min=_number(allowed.get("min")),
+        max=_number(allowed.get("max")),
+        none_of=_texts(allowed.get("none_of")),
+        or_missing=bool(allowed.get("or_missing", False)),
+    )
+
+
+def _texts(values: object) -> tuple[str, ...] | None:
+    return tuple(map(str, values)) if isinstance(values, (list, tuple)) else None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _text(value: object) -> str | None:
