@@ -10,6 +10,7 @@ AmsoError                      exit 1, a handled failure
 ├── InsufficientOverlap        the log cannot carry the question
 ├── UnfaithfulMarket           a fitted market that does not resemble its data
 ├── NotFound                   a version, run or name that the knowledge base does not hold
+├── AlreadyRecorded            a record whose key the knowledge base holds already, or one that refers to nothing
 └── SourceUnavailable          exit 3, worth retrying
 """
 
@@ -67,6 +68,10 @@ class UnfaithfulMarket(AmsoError):
 
 
 class NotFound(AmsoError):
+    pass
+
+
+class AlreadyRecorded(AmsoError):
     pass
 
 

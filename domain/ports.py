@@ -80,7 +80,10 @@ class Quarantine(Protocol):
 
 
 class ImportBook(Protocol):
-    def add(self, record: ImportRecord) -> None: ...
+    def add(self, record: ImportRecord) -> bool:
+        """True if new; an import that is known already changes nothing."""
+        ...
+
     def recent(self, limit: int = 20) -> Sequence[ImportRecord]: ...
 
 

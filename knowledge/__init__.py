@@ -1,1 +1,1 @@
-"""The room knowledge."""
+"""The knowledge base: SQLModel tables, migrations, and the books that implement the ports of domain/."""
