@@ -10,9 +10,9 @@ class MarketConfig:
     n_members: int = 5  # ensemble members, each on its own bootstrap of the customers; FACTS measured 5
     max_levels: int = 12  # a context column with at most so many values moves between levels, else continuously
     max_features: int = 200  # products of features are only tried below this many
-    choice_share: float = 0.25  # of customers held out while choosing whether products of features help
-    action_penalty: float = 10.0  # ridge on how far an action's effects leave the effects shared by all actions
-    shared_penalty: float = 1.0  # ridge on the shared effects
+    choice_share: float = 0.25  # of customers held out while choosing products and penalties
+    shared_penalties: tuple[float, ...] = (3.0, 30.0, 300.0)  # ridge on effects shared by all actions, in rounds
+    action_penalties: tuple[float, ...] = (30.0, 300.0)  # ridge on an action's departure from them; none is tried too
     min_support_rounds: int = 10  # fewer logged rounds of an action in a leaf: masked there
     min_support_share: float = 0.015  # of a leaf's rounds; FACTS' mask used .02 of the propensity
     max_support_leaves: int = 24  # of the tree that says where which action was tried

@@ -1,0 +1,94 @@
+"""Fits a market to a decision log: choices on held-out customers, then members on bootstraps by customer."""
+
+import numpy as np
+
+from analysis.features import fit_encoder
+from config.market import MarketConfig
+from domain.arrays import BoolArray, FloatArray, IntArray
+from domain.errors import InvalidSnapshot
+from domain.log import LoggedDecisions
+from env.effects import effects_encoder
+from env.layout import LayoutFeatures, fit_layout
+from env.member import Member, MemberFit, Rounds
+from env.model import MarketModel, MemberTables
+from env.support import fit_support
+
+
+def fit_market(log: LoggedDecisions, config: MarketConfig | None = None, *, rng: np.random.Generator) -> MarketModel:
+    """The market behind `log`: with a panel its dynamics, without one its rewards (horizon 1).
+
+    Raises:
+        InvalidSnapshot: fewer than two customers, or one action only.
+    """
+    config = MarketConfig() if config is None else config
+    _check(log)
+    encoder = fit_encoder(log.context)
+    rounds = _rounds(log, config)
+    effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
+    fit = MemberFit(rounds, effects)
+    choices = fit.choose(_heldout(log.unit, config.choice_share, rng), config)
+    whole = fit.member(np.ones(len(log)), choices, None, rng)
+    members = [fit.member(_bootstrap_weight(log.unit, rng), choices, whole, rng) for _ in range(config.n_members)]
+    observed = LayoutFeatures(rounds.layout, encoder).transform(rounds.columns)
+    return MarketModel(
+        actions=log.actions,
+        encoder=encoder,
+        effects_encoder=effects,
+        layout=rounds.layout,
+        tables=_tables(members),
+        support=fit_support(observed, log.action, log.n_actions, config),
+        first_states=rounds.columns[first_rounds(log)],
+        n_members=config.n_members,
+        has_time=log.panel is not None,
+        reward_name=log.reward_name,
+    )
+
+
+def first_rounds(log: LoggedDecisions) -> BoolArray:
+    """(n_rounds,) where episodes begin; every round of a log without time."""
+    return np.ones(len(log), dtype=np.bool_) if log.panel is None else log.panel.step == 0
+
+
+def _check(log: LoggedDecisions) -> None:
+    n_units, n_tried = len(np.unique(log.unit)), len(np.unique(log.action))
+    if n_units < 2 or n_tried < 2:
+        raise InvalidSnapshot(
+            f"the log holds {n_units} customers and {n_tried} of {log.n_actions} actions; a market needs two of each",
+            "collect a log in which several actions were tried on many customers, or propose an experiment",
+        )
+
+
+def _rounds(log: LoggedDecisions, config: MarketConfig) -> Rounds:
+    panel = log.panel
+    if panel is None:
+        layout = fit_layout(log.context, None, np.zeros(len(log), np.bool_), max_levels=config.max_levels)
+        columns = layout.encode(log.context)
+        return Rounds(layout, columns, columns, log)
+    layout = fit_layout(log.context, panel.next_context, panel.terminated, max_levels=config.max_levels)
+    return Rounds(layout, layout.encode(log.context), layout.encode(panel.next_context), log)
+
+
+def _heldout(unit: IntArray, share: float, rng: np.random.Generator) -> BoolArray:
+    """(n_rounds,) rounds of `share` of the customers, at least one and not all."""
+    units, code = np.unique(unit, return_inverse=True)
+    order = rng.permutation(len(units))
+    n_heldout = min(max(1, round(share * len(units))), len(units) - 1)
+    return np.asarray(np.isin(code, order[:n_heldout]), dtype=np.bool_)
+
+
+def _bootstrap_weight(unit: IntArray, rng: np.random.Generator) -> FloatArray:
+    """(n_rounds,) how often each round's customer was drawn."""
+    units, code = np.unique(unit, return_inverse=True)
+    drawn = np.bincount(rng.integers(len(units), size=len(units)), minlength=len(units))
+    return drawn[code].astype(np.float64)
+
+
+def _tables(members: list[Member]) -> MemberTables:
+    """Cells of all members one after the other."""
+    leaving, *moving = zip(*(m.levels for m in members), strict=True)
+    return MemberTables(
+        coefficients=np.concatenate([m.coefficients for m in members]),
+        hazard_offset=np.concatenate([fitted.offset for fitted in leaving]),
+        level_offsets=tuple(np.concatenate([fitted.offset for fitted in column]) for column in moving),
+        residuals=np.concatenate([m.residuals for m in members]),
+    )

@@ -1,0 +1,154 @@
+"""How a context becomes an array of numbers that a simulation can push around, and back.
+
+A column with few values is kept as the code of its level (missing is a level of its own), any other number as itself.
+Features are looked up by code, so a step of the simulation touches no text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.features import FeatureEncoder
+from domain.arrays import BoolArray, Column, FloatArray, IntArray
+from domain.context import Context
+
+
+@dataclass(frozen=True)
+class LevelColumn:
+    """A context column that takes one of a few values."""
+
+    name: str
+    levels: Column  # (n_levels,) the most frequent first; missing may be one
+    moves: bool  # does it change inside an episode?
+
+    def encode(self, values: Column) -> FloatArray:
+        """(n,) codes; a number between levels goes to the nearest, an unknown text or missing to the most frequent."""
+        if self.levels.dtype == object:
+            place = {level: code for code, level in enumerate(self.levels.tolist())}
+            return np.array([place.get(value, 0) for value in values.tolist()], dtype=np.float64)
+        distance = np.abs(values.astype(np.float64)[:, None] - self.levels.astype(np.float64)[None, :])
+        both_missing = np.isnan(values.astype(np.float64))[:, None] & np.isnan(self.levels.astype(np.float64))[None, :]
+        distance[np.isnan(distance)] = np.inf
+        distance[both_missing] = 0.0
+        return np.asarray(distance.argmin(axis=1), dtype=np.float64)
+
+    def decode(self, codes: FloatArray) -> Column:
+        return self.levels[codes.astype(np.int64)]
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A context column that takes any number in a range."""
+
+    name: str
+    low: float
+    high: float
+    moves: bool
+
+    def encode(self, values: Column) -> FloatArray:
+        return values.astype(np.float64)
+
+    def decode(self, codes: FloatArray) -> Column:
+        return codes
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """The raw state: one number a column, in this order."""
+
+    columns: tuple[LevelColumn | NumberColumn, ...]
+
+    @property
+    def moving_levels(self) -> list[tuple[int, LevelColumn]]:
+        """Place in the state and column."""
+        return [(i, c) for i, c in enumerate(self.columns) if isinstance(c, LevelColumn) and c.moves]
+
+    @property
+    def moving_numbers(self) -> list[tuple[int, NumberColumn]]:
+        return [(i, c) for i, c in enumerate(self.columns) if isinstance(c, NumberColumn) and c.moves]
+
+    def encode(self, context: Context) -> FloatArray:
+        """(n_rounds, n_columns)."""
+        state = np.empty((context.n_rounds, len(self.columns)))
+        for i, column in enumerate(self.columns):
+            state[:, i] = column.encode(context.column(column.name))
+        return state
+
+    def decode(self, state: FloatArray) -> Context:
+        columns = {column.name: column.decode(state[:, i]) for i, column in enumerate(self.columns)}
+        return Context(columns, len(state))
+
+
+class LayoutFeatures:
+    """`encoder.transform(layout.decode(state))`, the same bytes, by lookup."""
+
+    def __init__(self, layout: StateLayout, encoder: FeatureEncoder) -> None:
+        place = {column.name: i for i, column in enumerate(layout.columns)}
+        self._blocks = []  # place in the state, encoding, table (n_levels, width) or None
+        for encoding in encoder.encodings:
+            column = layout.columns[place[encoding.column]]
+            table = encoding.transform(column.levels) if isinstance(column, LevelColumn) else None
+            self._blocks.append((place[encoding.column], encoding, table))
+        self._pairs: IntArray | None = None
+        if encoder.interactions:
+            self._pairs = np.array(encoder.interactions, dtype=np.int64).T
+
+    def transform(self, state: FloatArray) -> FloatArray:
+        """(n, n_features)."""
+        blocks = [
+            encoding.transform(state[:, i]) if table is None else table[state[:, i].astype(np.int64)]
+            for i, encoding, table in self._blocks
+        ]
+        base = np.concatenate(blocks, axis=1) if blocks else np.empty((len(state), 0))
+        if self._pairs is None:
+            return base
+        return np.concatenate([base, base[:, self._pairs[0]] * base[:, self._pairs[1]]], axis=1)
+
+
+def fit_layout(context: Context, following: Context | None, lasts: BoolArray, *, max_levels: int) -> StateLayout:
+    """The layout of a log's columns.
+
+    Args:
+        context: before acting.
+        following: after acting, row by row; None = a log without time, where nothing moves.
+        lasts: (n_rounds,) rows whose `following` means nothing: the customer left.
+        max_levels: more distinct values than this and a number is not kept as levels.
+    """
+    columns: list[LevelColumn | NumberColumn] = []
+    for name in sorted(context.columns):
+        values = context.columns[name]
+        after = values if following is None else following.column(name)[~lasts]
+        moves = following is not None and not _same(values[~lasts], after)
+        seen = np.concatenate([values, after])
+        levels = _levels(seen)
+        if seen.dtype == object or len(levels) <= max_levels:
+            columns.append(LevelColumn(name, levels, moves))
+        else:
+            low, high = np.nanquantile(seen.astype(np.float64), [0.0, 1.0])
+            columns.append(NumberColumn(name, float(low), float(high), moves))
+    return StateLayout(tuple(columns))
+
+
+def _levels(values: Column) -> Column:
+    """Distinct values, the most frequent first; ties in their own order, missing last."""
+    if values.dtype != object:
+        distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
+        return distinct[np.argsort(-counts, kind="stable")]
+    counted: dict[object, int] = {}
+    for value in values.tolist():
+        counted[value] = counted.get(value, 0) + 1
+    ordered = sorted(counted, key=lambda v: (-counted[v], v is None, str(v)))
+    return _object_array(ordered)
+
+
+def _object_array(values: Sequence[object]) -> Column:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _same(before: Column, after: Column) -> bool:
+    if before.dtype == object:
+        return bool((before == after).all())
+    return bool(np.array_equal(before.astype(np.float64), after.astype(np.float64), equal_nan=True))

@@ -1,0 +1,136 @@
+"""Regressions of what takes one of a few levels: leaving or staying, and the next level of a moving column.
+
+The logged transition rates of an action enter as offset, the features bend them: once for all actions, then by action
+as far as the log insists. How far is chosen on held-out customers, the strongest shrinkage within one standard error of
+the best (Breiman et al. 1984): a planner seeks out every overfitted cell, so what is not evident is better left out.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from config.market import MarketConfig
+from domain.arrays import BoolArray, FloatArray, IntArray
+from env.softmax import fit_softmax, softmax
+
+PRIOR_ROUNDS = 5.0  # of all actions together, added to an action's own transition counts
+UNSEEN_ROUNDS = 0.1  # spread over the levels that never followed
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Logged rounds that share state and action, counted together."""
+
+    features: FloatArray  # (n_groups, n_features + 1) the intercept last
+    n_plain: int  # features before the products
+    action: IntArray  # (n_groups,)
+    of_round: IntArray  # (n_rounds,) the group of each round
+    first: IntArray  # (n_groups,) a round of each group
+    n_actions: int
+
+    def used(self, *, products: bool) -> IntArray:
+        """Places of the features that a regression sees."""
+        last = self.features.shape[1] - 1
+        return np.arange(last + 1) if products else np.append(np.arange(self.n_plain), last)
+
+
+@dataclass(frozen=True)
+class LevelOutcome:
+    """Something that takes one of a few levels after the period."""
+
+    now: IntArray  # (n_rounds,)
+    after: IntArray  # (n_rounds,)
+    counts: BoolArray  # (n_rounds,) rounds that tell
+    n_now: int
+    n_after: int
+
+
+@dataclass(frozen=True)
+class Shrinkage:
+    """How much a regression may say."""
+
+    products: bool  # products of features beside the features
+    shared: float  # ridge on the effects shared by all actions, in rounds
+    action: float  # ridge on an action's departure from them; infinite = none
+
+
+@dataclass(frozen=True)
+class FittedLevels:
+    offset: FloatArray  # (n_actions, n_now, n_after) logits
+    shared: FloatArray  # (n_features + 1, n_after)
+    coefficients: FloatArray  # (n_actions, n_features + 1, n_after)
+
+
+def fit_levels(
+    groups: Groups, outcome: LevelOutcome, weight: FloatArray, shrinkage: Shrinkage, start: FittedLevels | None = None
+) -> FittedLevels:
+    """The regression of the rounds weighted by `weight` (n_rounds,); `start` is where the search begins."""
+    counts, now = _counts(groups, outcome, weight), outcome.now[groups.first]
+    offset = _transition_logits(groups, counts, now, outcome.n_now)
+    offsets, used = offset[groups.action, now], groups.used(products=shrinkage.products)
+    features = groups.features[:, used]
+    nothing = np.zeros((len(used), outcome.n_after))
+    begin = None if start is None else start.shared[used]
+    center = fit_softmax(features, offsets, counts, nothing, begin, penalty=shrinkage.shared)
+    shared = np.zeros((groups.features.shape[1], outcome.n_after))
+    shared[used] = center
+    coefficients = np.repeat(shared[None], groups.n_actions, axis=0)
+    for a in range(groups.n_actions) if math.isfinite(shrinkage.action) else ():
+        rows = groups.action == a
+        begin = None if start is None else start.coefficients[a][used]
+        own = fit_softmax(features[rows], offsets[rows], counts[rows], center, begin, penalty=shrinkage.action)
+        coefficients[a][used] = own
+    return FittedLevels(offset, shared, coefficients)
+
+
+def choose_shrinkage(
+    groups: Groups, outcome: LevelOutcome, heldout: BoolArray, config: MarketConfig, *, products: Sequence[bool]
+) -> Shrinkage:
+    """First what all actions share, then how far actions depart from it, each on the held-out rounds."""
+    kept, judged = (~heldout).astype(np.float64), heldout.astype(np.float64)
+
+    def best(candidates: list[Shrinkage]) -> Shrinkage:
+        fits = [_likelihoods(groups, outcome, fit_levels(groups, outcome, kept, c), judged) for c in candidates]
+        top = fits[int(np.argmax([f.sum() for f in fits]))]
+        behind = [float((top - f).sum()) for f in fits]
+        error = [math.sqrt(float(((top - f) ** 2).sum())) for f in fits]
+        return next(c for c, b, e in zip(candidates, behind, error, strict=True) if b <= e)
+
+    shared = sorted(config.shared_penalties, reverse=True)
+    chosen = best([Shrinkage(p, s, math.inf) for p, s in product(sorted(products), shared)])
+    by_action = sorted(config.action_penalties, reverse=True)
+    return best([chosen, *(Shrinkage(chosen.products, chosen.shared, a) for a in by_action)])
+
+
+def _likelihoods(groups: Groups, outcome: LevelOutcome, fitted: FittedLevels, weight: FloatArray) -> FloatArray:
+    """(n_groups,) log-likelihood of the weighted rounds."""
+    counts, now = _counts(groups, outcome, weight), outcome.now[groups.first]
+    linear = np.empty(counts.shape)
+    for a in range(groups.n_actions):
+        rows = groups.action == a
+        linear[rows] = groups.features[rows] @ fitted.coefficients[a]
+    rates = softmax(linear + fitted.offset[groups.action, now])
+    return np.asarray((counts * np.log(np.maximum(rates, 1e-12))).sum(axis=1), dtype=np.float64)
+
+
+def _counts(groups: Groups, outcome: LevelOutcome, weight: FloatArray) -> FloatArray:
+    """(n_groups, n_after) weighted rounds by what followed."""
+    cell = groups.of_round * outcome.n_after + outcome.after
+    shape = (len(groups.first), outcome.n_after)
+    counts = np.bincount(cell, weights=weight * outcome.counts, minlength=shape[0] * shape[1])
+    return np.asarray(counts, dtype=np.float64).reshape(shape)
+
+
+def _transition_logits(groups: Groups, counts: FloatArray, now: IntArray, n_now: int) -> FloatArray:
+    """(n_actions, n_now, n_after) logs of logged rates; where an action is rare it borrows from all actions."""
+    n_after = counts.shape[1]
+    by_cell = np.zeros((groups.n_actions, n_now, n_after))
+    np.add.at(by_cell, (groups.action, now), counts)
+    overall = by_cell.sum(axis=0) + UNSEEN_ROUNDS / n_after
+    overall /= overall.sum(axis=1, keepdims=True)
+    smoothed = by_cell + PRIOR_ROUNDS * overall
+    logits: FloatArray = np.log(smoothed / smoothed.sum(axis=2, keepdims=True))
+    return logits

@@ -1,0 +1,159 @@
+"""The market fitted to a decision log: an ensemble of members, each a law of motion for one customer base.
+
+A period in a member: the customer leaves by a discrete-time hazard; the reward is a linear outcome model's mean (one
+for who stays, one for who leaves) plus a residual drawn from the log; each moving column of few levels jumps between
+them by a softmax on top of its own logged transition rates; each other moving number follows a regression plus a logged
+residual, inside the logged range. Every episode draws a member, so a policy learns against what the data leave open
+(bootstrap ensembles: Osband et al. 2016; Chua et al. 2018). A log without time is the horizon-1 case: nobody leaves,
+nothing moves, and the reward is the outcome model's.
+
+Assumptions: what drives both action and outcome is among the context columns; a period's moves are independent given
+context and action; effects are linear in the features (products of features included where they helped).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from analysis.features import FeatureEncoder
+from domain.actions import ActionSet
+from domain.arrays import BoolArray, FloatArray, IntArray
+from domain.context import Context
+from env.layout import LayoutFeatures, StateLayout
+from env.market import Observation, Transition
+from env.softmax import softmax
+from env.support import SupportTree
+
+MEMBER = 0  # place of the member's number in the raw state; the layout's columns follow
+
+
+@dataclass(frozen=True)
+class MemberTables:
+    """All members' parameters side by side; a cell is member * n_actions + action.
+
+    Columns of `coefficients`: reward of who stays, reward of who leaves, next value of each moving number, then stay
+    and leave, then the levels of each moving column.
+    """
+
+    coefficients: FloatArray  # (n_cells, n_features + 1, n_outputs), the intercept last
+    hazard_offset: FloatArray  # (n_cells, 1, 2) logits of stay and leave
+    level_offsets: tuple[FloatArray, ...]  # each (n_cells, n_levels, n_levels) logits, by the level now
+    residuals: FloatArray  # (n_cells, n_pool, 2 + n moving numbers), resampled from the log's
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a member expects of one period, before any draw."""
+
+    churn_rate: FloatArray  # (n,)
+    reward: FloatArray  # (n, 2) expected of who stays, of who leaves
+    numbers: FloatArray  # (n, n moving numbers) expected next values
+    levels: tuple[FloatArray, ...]  # each (n, n_levels) rates of the next level
+
+    @property
+    def expected_reward(self) -> FloatArray:
+        """(n,)."""
+        return (1 - self.churn_rate) * self.reward[:, 0] + self.churn_rate * self.reward[:, 1]
+
+
+@dataclass(frozen=True)
+class MarketModel:
+    """Implements `env.market.Dynamics`. The raw state is the member's number, then the layout's columns."""
+
+    actions: ActionSet
+    encoder: FeatureEncoder  # of observations
+    effects_encoder: FeatureEncoder  # of the model's own regressions
+    layout: StateLayout
+    tables: MemberTables
+    support: SupportTree
+    first_states: FloatArray  # (n_episodes, n_columns) with which logged episodes began
+    n_members: int
+    has_time: bool  # False: a log without panel, one period an episode
+    reward_name: str
+
+    def initial(self, n: int, rng: np.random.Generator) -> FloatArray:
+        drawn = self.first_states[rng.integers(len(self.first_states), size=n)]
+        return self.with_members(drawn, rng.integers(self.n_members, size=n))
+
+    def with_members(self, columns: FloatArray, member: IntArray) -> FloatArray:
+        """The raw state of customers (n, n_columns) under the members (n,)."""
+        return np.column_stack([member.astype(np.float64), columns])
+
+    def advance(self, state: FloatArray, action: IntArray, rng: np.random.Generator) -> Transition:
+        n, cell = len(state), self._cell(state, action)
+        outlook = self.outlook(state, action)
+        draws = rng.random((1 + len(outlook.levels), n))
+        pick = rng.integers(self.tables.residuals.shape[1], size=n)
+        residual = self.tables.residuals[cell, pick]
+        terminated = draws[0] < outlook.churn_rate
+        leaves = terminated.astype(np.int64)
+        rows = np.arange(n)
+        reward = outlook.reward[rows, leaves] + residual[rows, leaves]
+        following = state.copy()
+        for (place, _), rates, draw in zip(self.layout.moving_levels, outlook.levels, draws[1:], strict=True):
+            edges = np.cumsum(rates, axis=1)[:, :-1]
+            following[:, 1 + place] = (draw[:, None] >= edges).sum(axis=1)
+        for j, (place, column) in enumerate(self.layout.moving_numbers):
+            following[:, 1 + place] = np.clip(outlook.numbers[:, j] + residual[:, 2 + j], column.low, column.high)
+        return Transition(following, reward, terminated)
+
+    def outlook(self, state: FloatArray, action: IntArray) -> Outlook:
+        """Means and rates of one period under each row's own member."""
+        cell = self._cell(state, action)
+        linear = _grouped_product(self._effects.transform(state[:, 1:]), self.tables.coefficients, cell)
+        n_numbers = len(self.layout.moving_numbers)
+        end = 2 + n_numbers
+        stays_leaves = softmax(linear[:, end : end + 2] + self.tables.hazard_offset[cell, 0])
+        end += 2
+        levels = []
+        for (place, column), offset in zip(self.layout.moving_levels, self.tables.level_offsets, strict=True):
+            logits = linear[:, end : end + len(column.levels)] + offset[cell, state[:, 1 + place].astype(np.int64)]
+            levels.append(softmax(logits))
+            end += len(column.levels)
+        return Outlook(stays_leaves[:, 1], linear[:, :2], linear[:, 2 : 2 + n_numbers], tuple(levels))
+
+    def observe(self, state: FloatArray) -> Observation:
+        return self._observed.transform(state[:, 1:]).astype(np.float32)
+
+    def context(self, state: FloatArray) -> Context:
+        return self.layout.decode(state[:, 1:])
+
+    def supported(self, state: FloatArray) -> BoolArray:
+        if self.support.masks_nothing:
+            return np.ones((len(state), len(self.actions)), dtype=np.bool_)
+        return self.support.mask(self._observed.transform(state[:, 1:]))
+
+    def expected_rewards(self, context: Context) -> FloatArray:
+        """(n_rounds, n_actions) of one period, averaged over the members: a reward model."""
+        columns = self.layout.encode(context)
+        total = np.zeros((context.n_rounds, len(self.actions)))
+        for member in range(self.n_members):
+            state = self.with_members(columns, np.full(len(columns), member))
+            for a in range(len(self.actions)):
+                total[:, a] += self.outlook(state, np.full(len(columns), a)).expected_reward
+        return total / self.n_members
+
+    def _cell(self, state: FloatArray, action: IntArray) -> IntArray:
+        return np.asarray(state[:, MEMBER].astype(np.int64) * len(self.actions) + action, dtype=np.int64)
+
+    @cached_property
+    def _effects(self) -> LayoutFeatures:
+        return LayoutFeatures(self.layout, self.effects_encoder)
+
+    @cached_property
+    def _observed(self) -> LayoutFeatures:
+        return LayoutFeatures(self.layout, self.encoder)
+
+
+def _grouped_product(features: FloatArray, coefficients: FloatArray, cell: IntArray) -> FloatArray:
+    """(n, n_outputs) each row times the coefficients of its own cell; one matrix product a cell."""
+    order = np.argsort(cell, kind="stable")
+    starts = np.searchsorted(cell[order], np.arange(len(coefficients) + 1))
+    product = np.empty((len(features), coefficients.shape[2]))
+    for i, (start, stop) in enumerate(pairwise(starts)):
+        if start < stop:
+            rows = order[start:stop]
+            product[rows] = features[rows] @ coefficients[i, :-1] + coefficients[i, -1]
+    return product
