@@ -17,6 +17,8 @@ class EvaluationConfig:
     min_ess: float = 100.0  # effective rounds; below, the normal approximation is not to be trusted
     min_ess_share: float = 0.01  # the same as a share of the rounds
     max_weight_share: float = 0.1  # of all weight that one round may carry
+    min_step_ess: float = 10.0  # of a panel's weakest step: its marginalised weights are no products (our benchmark)
+    max_step_weight_share: float = 0.35  # of all weight of a panel's step that one round may carry
     mean_weight_z: float = 4.0  # standard errors that the mean weight may lie from 1 ...
     mean_weight_slack: float = 0.02  # ... if it also lies further than this from 1
     max_unsupported_share: float = 0.01  # of a policy's choices that fall on actions never logged there

@@ -62,7 +62,8 @@ def _sentence(c: Comparison, d: Interval, verdict: Verdict, margin: float, per: 
         Verdict.HOLD: f"the interval contains the margin {margin:g}: neither better nor worse is proven",
         Verdict.CANNOT_TELL: "",
     }[verdict]
+    direction, article = "more" if d.value >= 0 else "less", "an" if per[0] in "aeiou" else "a"
     return (
-        f"{c.candidate} earns {abs(d.value):.4g} {'more' if d.value >= 0 else 'less'} a {per} than {c.baseline} "
+        f"{c.candidate} earns {abs(d.value):.4g} {direction} {article} {per} than {c.baseline} "
         f"(interval {d.low:.4g} to {d.high:.4g}): {word}"
     )

@@ -1,5 +1,7 @@
 """What forbids a decision, in sentences with the number that decided. No sentence: the log may decide."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from config.evaluation import EvaluationConfig
@@ -49,7 +51,7 @@ def policy_refusals(name: str, d: Diagnostics, unsupported_share: float, config:
     if d.ess < config.min_ess or d.ess_share < config.min_ess_share:
         refusals.append(
             f"{name}: the log resembles this policy too little: effective sample size {d.ess:,.0f} "
-            f"({d.ess_share:.2%}); needed are {config.min_ess:,.0f} and {config.min_ess_share:.0%}"
+            f"({d.ess_share:.2%}); needed are {config.min_ess:,.0f}" + _and_share(config.min_ess_share)
         )
     if d.max_weight_share > config.max_weight_share:
         refusals.append(
@@ -83,6 +85,17 @@ def reward_refusals(
             f"needed are {config.min_nonzero_rewards:.0f}"
         ),
     )
+
+
+def panel_limits(config: EvaluationConfig) -> EvaluationConfig:
+    """The limits of overlap that hold for the weakest step of a panel."""
+    return replace(
+        config, min_ess=config.min_step_ess, min_ess_share=0.0, max_weight_share=config.max_step_weight_share
+    )
+
+
+def _and_share(min_ess_share: float) -> str:
+    return f" and {min_ess_share:.0%}" if min_ess_share > 0 else " at every step"
 
 
 def _is_mean_weight_off(d: Diagnostics, config: EvaluationConfig) -> bool:

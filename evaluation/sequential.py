@@ -27,7 +27,7 @@ from evaluation.fitted_q import ActionRegression, factorize, fit_q
 from evaluation.folds import assign_folds
 from evaluation.panel_diagnostics import StepWeights, diagnose_panel
 from evaluation.propensity import Propensities, find_propensities
-from evaluation.refusals import policy_refusals, reward_refusals
+from evaluation.refusals import panel_limits, policy_refusals, reward_refusals
 from evaluation.scores import mean_interval
 from evaluation.support import unsupported_share
 from evaluation.target import Target
@@ -119,7 +119,7 @@ class SequentialAssessor:
         log = self.episodes.log
         diagnostics = diagnose_panel(self.episodes, weights, distribution, self.propensities)
         outside = 0.0 if distribution is None else unsupported_share(log, distribution)
-        refusals = policy_refusals(name, diagnostics, outside, self.config)
+        refusals = policy_refusals(name, diagnostics, outside, panel_limits(self.config))
         refusals += reward_refusals(
             name, log.reward_name, log.reward, log.sample_weight * weights.marginal, self.config
         )
