@@ -15,6 +15,7 @@ from domain.errors import InvalidSnapshot, UnsupportedAction, UsageError
 from domain.log import LoggedDecisions
 
 TOLERANCE = 1e-6
+SUM_TOLERANCE = 0.01  # recorded propensities are often rounded
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,27 @@ def exclude_actions(log: LoggedDecisions, excluded: tuple[str, ...]) -> Narrowed
     stays = kept[log.action]
     n_dropped = int((~stays).sum())
     notes = [f"excluded {', '.join(excluded)}: {n_dropped} rows"]
-    probability, note = _excluded_probability(log, kept)
-    notes += [note] if note else []
-    conditioned = _renormalise(log, kept, probability).take(stays)
+    given_up = _excluded_probability(log, kept)
+    notes += [given_up.note] if given_up.note else []
+    conditioned = _renormalise(log, kept, given_up).take(stays)
     return Narrowed(_over(conditioned, kept), n_dropped, tuple(notes))
 
 
-def _excluded_probability(log: LoggedDecisions, kept: BoolArray) -> tuple[FloatArray, str]:
-    """(n_rounds,) pi(E | x), and how it is known."""
+@dataclass(frozen=True)
+class _GivenUp:
+    """pi(E | x), and how it is known."""
+
+    probability: FloatArray  # (n_rounds,)
+    is_exact: bool
+    note: str
+
+
+def _excluded_probability(log: LoggedDecisions, kept: BoolArray) -> _GivenUp:
     if log.logged_distribution is not None:
-        return log.logged_distribution[:, ~kept].sum(axis=1), "propensities renormalised row by row, from p_*"
+        own = log.logged_distribution[:, ~kept].sum(axis=1)
+        return _GivenUp(own, True, "propensities renormalised row by row, from p_*")
     if log.propensity is None:
-        return np.zeros(len(log)), ""
+        return _GivenUp(np.zeros(len(log)), True, "")
     cell = np.zeros(len(log), dtype=np.int64) if log.cell is None else log.cell
     n_cells = int(cell.max()) + 1
     of_cell = np.zeros(n_cells)
@@ -76,7 +86,7 @@ def _excluded_probability(log: LoggedDecisions, kept: BoolArray) -> tuple[FloatA
         is_exact &= is_constant
     where = "over the whole log" if log.cell is None else f"inside {n_cells} cells"
     how = "" if is_exact else ", approximately: propensities vary there, so shares of rows stand in for them"
-    return of_cell[cell], f"propensities renormalised {where}{how}"
+    return _GivenUp(of_cell[cell], is_exact, f"propensities renormalised {where}{how}")
 
 
 def _cell_probability(
@@ -97,12 +107,14 @@ def _cell_probability(
     return np.where(seen, recorded, 0.0), bool(is_constant[seen].all())
 
 
-def _renormalise(log: LoggedDecisions, kept: BoolArray, probability: FloatArray) -> LoggedDecisions:
+def _renormalise(log: LoggedDecisions, kept: BoolArray, given_up: _GivenUp) -> LoggedDecisions:
+    probability, stays = given_up.probability, kept[log.action]
     rest = 1.0 - probability
-    stays = kept[log.action]
-    propensity = None if log.propensity is None else log.propensity / np.where(stays, rest, 1.0)
-    if propensity is not None and (stays & ((rest <= 0) | (propensity > 1 + 0.01))).any():
-        row = int(np.flatnonzero(stays & ((rest <= 0) | (propensity > 1 + 0.01)))[0])
+    propensity = None if log.propensity is None else log.propensity / np.where(stays & (rest > 0), rest, 1.0)
+    # an approximate share may overshoot in single rows, where one is the most there can be
+    excess = stays & ((rest <= 0) | (False if propensity is None else propensity > 1 + SUM_TOLERANCE))
+    if given_up.is_exact and excess.any():
+        row = int(np.flatnonzero(excess)[0])
         raise InvalidSnapshot(
             f"action {log.actions.ids[log.action[row]]!r} has propensity {_of(log.propensity, row):.4g} where the "
             f"excluded actions have {probability[row]:.4g}; together at most 1 was expected",
@@ -110,7 +122,7 @@ def _renormalise(log: LoggedDecisions, kept: BoolArray, probability: FloatArray)
         )
     distribution = log.logged_distribution
     if distribution is not None:
-        distribution = distribution * kept / np.where(stays, rest, 1.0)[:, None]
+        distribution = distribution * kept / np.where(stays & (rest > 0), rest, 1.0)[:, None]
     return replace(
         log,
         propensity=None if propensity is None else np.minimum(propensity, 1.0),
