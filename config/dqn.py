@@ -8,16 +8,16 @@ class DqnConfig:
     """Defaults come from our own runs on the reference subscription market unless a source is named."""
 
     n_customers: int = 1024  # that live side by side in the market
-    periods: int = 500  # played by each of them
+    periods: int = 300  # played by each of them
     warmup_periods: int = 16  # uniformly random actions before the first gradient step
     restart_periods: int = 48  # a customer who stays longer is replaced, and its value bootstrapped
     hidden: tuple[int, ...] = (64, 64)  # units of the ReLU layers (stable-baselines3's default)
-    learning_rate: float = 1e-3  # of Adam, falling linearly to a tenth of it
+    learning_rate: float = 3e-3  # of Adam, falling linearly to a tenth of it
     batch_size: int = 512  # transitions a gradient step
     gradient_steps: int = 8  # a period
     buffer_transitions: int = 200_000  # kept for replay
     target_rate: float = 0.02  # share of the online network that enters the target network a gradient step
-    average_rate: float = 0.002  # the same for the averaged network, which is what is delivered
+    average_rate: float = 0.003  # the same for the averaged network, which is what is delivered
     epsilon_final: float = 0.1  # share of random actions once exploration has settled
-    epsilon_periods: int = 150  # until it has
+    epsilon_periods: int = 100  # until it has
     max_grad_norm: float = 10.0  # stable-baselines3's default

@@ -71,7 +71,7 @@ def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
     assert load_policy(tmp_path / "a").name == "dqn"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(file=st.sampled_from([CARD_FILE, WEIGHTS_FILE]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_found(file: str, place: float, bit: int) -> None:
     with TemporaryDirectory() as folder:
