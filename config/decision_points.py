@@ -24,30 +24,36 @@ class Mode(StrEnum):
     GATED = "gated"
 
 
-class Bounds(Section):
-    """A number in [min, max); a bound left out is open."""
+Values = Annotated[tuple[Scalar, ...], Field(min_length=1)]
+
+
+class Allowed(Section):
+    """What a column may hold: a number in [min, max), one of `any_of`, none of `none_of`; missing if it says so."""
 
     min: float | None = None
     max: float | None = None
+    any_of: Values | None = None
+    none_of: Values | None = None
+    or_missing: bool = False
 
     @model_validator(mode="after")
     def _has_room(self) -> Self:
-        if self.min is None and self.max is None:
-            raise ValueError("found no bound, expected min, max or both")
+        is_bounded = self.min is not None or self.max is not None
+        if is_bounded == bool(self.any_of or self.none_of):
+            raise ValueError("found neither or both, expected a bound (min, max) or values (any_of, none_of)")
         if self.min is not None and self.max is not None and self.min >= self.max:
             raise ValueError(f"found min {self.min:g} and max {self.max:g}, expected min < max")
         return self
 
 
 def _form(value: object) -> str | None:
-    if isinstance(value, (dict, Bounds)):
-        return "bounds"
+    if isinstance(value, (dict, Allowed)):
+        return "allowed"
     return "values" if isinstance(value, (list, tuple)) else None
 
 
-Values = Annotated[tuple[Scalar, ...], Field(min_length=1)]
 Eligible = Mapping[
-    str, Annotated[Annotated[Bounds, Tag("bounds")] | Annotated[Values, Tag("values")], Discriminator(_form)]
+    str, Annotated[Annotated[Allowed, Tag("allowed")] | Annotated[Values, Tag("values")], Discriminator(_form)]
 ]
 
 
@@ -99,10 +105,21 @@ def to_predicate(eligible: Eligible) -> Predicate:
     return Predicate(tuple(_condition(column, allowed) for column, allowed in eligible.items()))
 
 
-def _condition(column: str, allowed: Bounds | tuple[Scalar, ...]) -> Condition:
-    if isinstance(allowed, Bounds):
-        return Condition(column, min=allowed.min, max=allowed.max)
-    return Condition(column, any_of=tuple(dict.fromkeys(text for value in allowed for text in _texts(value))))
+def _condition(column: str, allowed: Allowed | tuple[Scalar, ...]) -> Condition:
+    if not isinstance(allowed, Allowed):
+        return Condition(column, any_of=_as_text(allowed))
+    return Condition(
+        column,
+        any_of=_as_text(allowed.any_of),
+        min=allowed.min,
+        max=allowed.max,
+        none_of=_as_text(allowed.none_of),
+        or_missing=allowed.or_missing,
+    )
+
+
+def _as_text(values: tuple[Scalar, ...] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(dict.fromkeys(text for value in values for text in _texts(value)))
 
 
 def _texts(value: Scalar) -> tuple[str, ...]:

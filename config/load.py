@@ -32,8 +32,8 @@ def load_settings(
     if path is None and DEFAULT_FILE.is_file():
         path = DEFAULT_FILE
     data, problems = ({}, []) if path is None else _read(path)
-    problems += passwords_in(data)
     data, unset = apply_overrides(data, overrides)
+    problems += passwords_in(data)
     data = apply_environment(data, os.environ if environ is None else environ)
     settings, wrong = _validate(data)
     problems += [*unset, *wrong]

@@ -11,7 +11,7 @@ class MarketConfig:
     max_levels: int = 12  # a context column with at most so many values moves between levels, else continuously
     max_features: int = 200  # products of features are only tried below this many
     choice_share: float = 0.25  # of customers held out while choosing products and penalties
-    shared_penalties: tuple[float, ...] = (3.0, 30.0, 300.0)  # ridge on effects shared by all actions, in rounds
+    shared_penalties: tuple[float, ...] = (1.0, 10.0, 100.0)  # ridge on effects shared by all actions, in rounds
     action_penalties: tuple[float, ...] = (30.0, 300.0)  # ridge on an action's departure from them; none is tried too
     min_support_rounds: int = 10  # fewer logged rounds of an action in a leaf: masked there
     min_support_share: float = 0.015  # of a leaf's rounds; FACTS' mask used .02 of the propensity
@@ -20,9 +20,9 @@ class MarketConfig:
 
 @dataclass(frozen=True)
 class FidelityConfig:
-    """When a fitted market counts as resembling its data. Shares are of customers, alpha is family-wise."""
+    """When a fitted market counts as resembling its data."""
 
     heldout_share: float = 0.3  # of customers, never used for fitting the market that is judged
-    n_periods: int = 12  # compared at most
-    n_bootstraps: int = 200  # of held-out customers, for the bands
-    alpha: float = 0.01  # chance of refusing a faithful market
+    n_groups: int = 10  # of held-out rounds, by predicted value
+    alpha: float = 0.01  # chance of calling a faithful market unfaithful, over all its tests
+    tolerance: float = 0.1  # gap to the data that does no harm, as a share of the spread (see env/fidelity.py)

@@ -39,7 +39,8 @@ def problems_of(error: ValidationError, root: type[Section], data: Mapping[str, 
     for detail in error.errors(include_url=False):
         path = _path(detail, data)
         lines.setdefault(path, []).append(_words(detail, root))
-    return [f"{path}: {_joined(words)}" if path else _joined(words) for path, words in lines.items()]
+    whole = [line for words in lines.pop("", []) for line in words.split("\n")]  # contradictions name their own place
+    return [*(f"{path}: {_joined(words)}" for path, words in lines.items()), *whole]
 
 
 def shown(value: object) -> str:

@@ -7,8 +7,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from config.business import Business, Stores, Units
+from config.contradictions import contradictions
 from config.decision_points import DecisionPoint, Mode
 from config.effects import Effect
+from config.in_force import not_in_force
 from config.known_keys import suggest
 from config.limits import Calendar, Exploration, Guardrail, Holdout, Limits
 from config.log_options import LogOptions
@@ -23,23 +25,6 @@ from domain.errors import ConfigError
 
 MAIN = "main"
 SQL_FILE = "amso.db"
-
-# Blocks that load but that nothing enforces yet.
-NOT_IN_FORCE = (
-    "units",
-    "prices",
-    "costs",
-    "guardrails",
-    "limits",
-    "holdout",
-    "exploration",
-    "calendar",
-    "people",
-    "approvals",
-    "notify",
-    "privacy",
-    "effects",
-)
 
 
 class Settings(Section):
@@ -71,9 +56,9 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> Self:
-        problems = [*self._unknown_baselines(), *self._unknown_prices(), *self._unknown_points()]
+        problems = contradictions(self)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
     @property
@@ -130,11 +115,7 @@ class Settings(Section):
 
     def not_in_force(self) -> tuple[str, ...]:
         """What the file says and nothing enforces yet."""
-        blocks = [name for name in NOT_IN_FORCE if getattr(self, name) != getattr(_DEFAULTS, name)]
-        if self.stores.redis != _DEFAULTS.stores.redis:
-            blocks.append("stores.redis")
-        blocks += [f"sources.{name}" for name, source in self.sources.items() if not _is_log_file(source)]
-        return tuple(blocks)
+        return not_in_force(self)
 
     def refuse_unenforced_modes(self) -> None:
         """For whatever serves decisions.
@@ -170,33 +151,6 @@ class Settings(Section):
             decision_point=decision_point,
         )
 
-    def _unknown_baselines(self) -> list[str]:
-        return [
-            f"decision_points.{name}.baseline: found {p.baseline!r}, expected one of its actions {', '.join(p.actions)}"
-            for name, p in self.decision_points.items()
-            if p.baseline is not None and p.actions and p.baseline not in p.actions
-        ]
-
-    def _unknown_prices(self) -> list[str]:
-        return [
-            f"decision_points.{name}.actions.{action_id}.price: found {action.price!r}, expected an entry of `prices`"
-            for name, point in self.decision_points.items()
-            for action_id, action in point.actions.items()
-            if action.price is not None and action.price not in self.prices
-        ]
-
-    def _unknown_points(self) -> list[str]:
-        named = {f"effects.{name}": name for name in self.effects}
-        named |= {f"sources.{n}.decision_point": s.decision_point for n, s in self.sources.items() if s.decision_point}
-        return [
-            f"{place}: found {name!r}, expected a decision point: {', '.join(self.decision_points)}"
-            for place, name in named.items()
-            if name not in self.decision_points
-        ]
-
 
 def _is_log_file(source: Source) -> bool:
     return isinstance(source, FileSource) and source.content is Content.DECISION_LOG
-
-
-_DEFAULTS = Settings()

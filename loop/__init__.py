@@ -1,1 +1,1 @@
-"""The room loop."""
+"""One file a family of verbs: composes rooms, holds no maths."""

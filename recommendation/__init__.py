@@ -1,1 +1,1 @@
-"""The room recommendation."""
+"""Strategies scored, priced and ranked."""

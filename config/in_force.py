@@ -1,0 +1,56 @@
+"""What a file may say before anything enforces it. A later version that enforces a block strikes its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from config.sources import Content, FileSource
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+# Paths; * stands for any name.
+NOT_IN_FORCE = (
+    "business.environment",
+    "business.exchange_rates",
+    "stores.redis",
+    "stores.prefix",
+    "units",
+    "decision_points.*.answer_within",
+    "decision_points.*.reward_wait",
+    "decision_points.*.actions.*.max_per_unit",
+    "decision_points.*.actions.*.capacity",
+    "prices",
+    "costs",
+    "guardrails",
+    "limits",
+    "holdout",
+    "exploration",
+    "calendar",
+    "people",
+    "approvals",
+    "notify",
+    "privacy",
+    "effects",
+)
+
+
+def not_in_force(settings: Settings) -> tuple[str, ...]:
+    """Paths of what the settings say beyond the defaults and nothing enforces yet."""
+    data = settings.model_dump(by_alias=True, exclude_defaults=True)
+    blocks = [place for path in NOT_IN_FORCE for place in _places(data, path.split("."))]
+    unread = [name for name, source in settings.sources.items() if not _is_log_file(source)]
+    return (*blocks, *(f"sources.{name}" for name in unread))
+
+
+def _is_log_file(source: object) -> bool:
+    return isinstance(source, FileSource) and source.content is Content.DECISION_LOG
+
+
+def _places(data: object, keys: Sequence[str], place: str = "") -> Iterator[str]:
+    if not keys:
+        yield place.removeprefix(".")
+    elif isinstance(data, Mapping):
+        for name in data if keys[0] == "*" else {keys[0]} & set(data):
+            yield from _places(data[name], keys[1:], f"{place}.{name}")

@@ -1,0 +1,137 @@
+"""`amso evaluate` and `amso.evaluate`: what a policy would have earned, from the log alone."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from config.evaluation import EvaluationConfig
+from domain.estimates import Evaluation
+from domain.log import LogRead
+from domain.policy import Policy
+from evaluation.evaluate import evaluate as evaluate_target
+from evaluation.refusals import read_refusals
+from evaluation.rounds import logged_weights
+from evaluation.target import Target, target_of_policy
+from loop.logs import LogRequest, log_to_data, read_and_record, resolve_log
+from loop.plots import Bar, forest_plot, overlap_plot
+from loop.targets import baseline_spec, resolve_target
+from loop.text import WORDS, comparison_line, console, estimates_table, log_lines, progress_bar
+from loop.wiring import Workspace
+from policies.spec import parse_policy_spec
+
+
+@dataclass(frozen=True)
+class EvaluateAnswer:
+    """What `evaluate --json` prints, and the same for people."""
+
+    read: LogRead
+    evaluation: Evaluation
+    run: Path
+
+    def to_data(self) -> dict[str, object]:
+        e = self.evaluation
+        return {
+            "run": str(self.run),
+            "log": log_to_data(self.read),
+            "reward": self.read.log.reward_name,
+            "estimates": [_estimate_to_data(asdict(estimate)) for estimate in e.estimates],
+            "comparison": asdict(e.comparison),
+            "diagnostics": asdict(e.diagnostics),
+            "recommended_estimator": e.recommended_estimator,
+            "verdict": e.verdict.value,
+            "reasons": list(e.reasons),
+        }
+
+    def print(self) -> None:
+        out, e = console(), self.evaluation
+        for line in log_lines(self.read):
+            out.print(line)
+        out.print(estimates_table(e.estimates))
+        out.print(comparison_line(e.comparison))
+        out.print(f"[bold]{WORDS[e.verdict]}[/bold]")
+        for reason in e.reasons:
+            out.print(f"  · {reason}")
+        out.print(f"run: {self.run}")
+
+
+def evaluate(
+    workspace: Workspace, request: LogRequest, *, policy: str, baseline: str | None, seed: int
+) -> EvaluateAnswer:
+    """The verb: reads the log, evaluates, leaves a run directory with plots."""
+    spec = parse_policy_spec(policy)
+    path, options = resolve_log(workspace, request)
+    prefixes = [spec.argument] if spec.kind == "probabilities" else []
+    if baseline is not None and parse_policy_spec(baseline).kind == "probabilities":
+        prefixes.append(parse_policy_spec(baseline).argument)
+    read = read_and_record(workspace, path, options, probability_prefixes=prefixes)
+    against = baseline_spec(workspace, baseline, read.log, request.decision_point)
+    candidate = resolve_target(spec, read.log, workspace)
+    run = workspace.start_run("evaluate", seed=seed)
+    with progress_bar("evaluate") as report:
+        report(0.1, f"{policy} on {len(read.log):,} rounds")
+        evaluation = evaluate_target(
+            read.log,
+            candidate,
+            resolve_target(parse_policy_spec(against), read.log, workspace),
+            config=EvaluationConfig(),
+            rng=np.random.default_rng(seed),
+            refusals=read_refusals(read),
+        )
+    answer = EvaluateAnswer(read, evaluation, run.path)
+    draw_evaluation(read, candidate, evaluation, run.path)
+    workspace.finish_run(run, answer.to_data())
+    return answer
+
+
+def evaluate_log(
+    read: LogRead,
+    policy: str | Policy,
+    *,
+    baseline: str | Policy = "logged",
+    reward_model: BaseEstimator | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """What `policy` would have earned, against `baseline`, from the log alone.
+
+    Args:
+        read: what `amso.read_log` returned.
+        policy: a SPEC (`constant:ACTION`, `uniform`, `logged`, `probabilities:PREFIX`, `path:DIR`) or a policy.
+        baseline: what to compare with, likewise.
+        reward_model: any scikit-learn regressor or classifier; default one ridge an action.
+        seed: of the cross-fitting folds.
+
+    Raises:
+        UnsupportedAction: the policy names an action that the log does not have.
+    """
+    return evaluate_target(
+        read.log,
+        _target(policy, read),
+        _target(baseline, read),
+        config=EvaluationConfig(),
+        rng=np.random.default_rng(seed),
+        reward_model=reward_model,
+        refusals=read_refusals(read),
+    )
+
+
+def draw_evaluation(read: LogRead, candidate: Target, evaluation: Evaluation, folder: Path) -> None:
+    """The forest of estimates and, where propensities are logged, the overlap."""
+    bars = [Bar(f"{e.policy} · {e.estimator}", e.value, e.low, e.high, e.trusted) for e in evaluation.estimates]
+    title = f"{candidate.name}: {evaluation.verdict.value}"
+    forest_plot(bars, folder / "estimates.png", title=title, x_label=f"{read.log.reward_name}, 95 % interval")
+    weights = logged_weights(read.log, candidate)
+    if weights is not None:
+        overlap_plot(weights, folder / "overlap.png", title=f"overlap of {candidate.name} with the log")
+
+
+def _target(policy: str | Policy, read: LogRead) -> Target:
+    if isinstance(policy, str):
+        return resolve_target(parse_policy_spec(policy), read.log, None)
+    return target_of_policy(policy)
+
+
+def _estimate_to_data(estimate: dict[str, object]) -> dict[str, object]:
+    n = estimate.pop("n_rounds")
+    return {**estimate, "n": n}

@@ -1,0 +1,111 @@
+"""Reading decision logs for the verbs: options from the config and the command line, bad rows into the quarantine."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from collection.log_reader import read_log
+from config.log_options import LogOptions
+from domain.errors import UsageError
+from domain.log import LogRead
+from domain.ports import ImportRecord, QuarantinedRecord
+from loop.wiring import Workspace
+
+
+@dataclass(frozen=True)
+class LogRequest:
+    """What the command line says about a log; None and () leave the config's word."""
+
+    path: Path | None = None
+    columns_file: Path | None = None  # YAML with `columns: {ours: theirs}`
+    columns: tuple[tuple[str, str], ...] = ()  # from --action, --propensity, --unit, --time
+    reward: str | None = None
+    exclude_actions: tuple[str, ...] = ()
+    split: str | None = None
+    decision_point: str | None = None
+
+
+def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOptions]:
+    """The file to read and how.
+
+    Raises:
+        UsageError: neither the command line nor the config names a log.
+    """
+    path, options = workspace.settings.log_source(request.decision_point)
+    chosen = request.path or path
+    if chosen is None:
+        raise UsageError(
+            "no decision log is named",
+            "say --log FILE, or add a source of content `decision_log` to the config (`amso init --from FILE` does)",
+        )
+    if request.path is not None and path is not None and request.path.resolve() != path.resolve():
+        options = LogOptions()  # the config speaks of another file
+    return chosen, _overlay(options, request)
+
+
+def read_and_record(
+    workspace: Workspace, path: Path, options: LogOptions, *, probability_prefixes: Sequence[str] = ()
+) -> LogRead:
+    """Reads a log; the import and its quarantined rows are recorded once per state of the file."""
+    options = replace(options, probability_prefixes=tuple(probability_prefixes))
+    quarantined: list[QuarantinedRecord] = []
+    read = read_log(path, options, quarantined.extend)
+    record = ImportRecord(
+        import_id=import_id(path, options),
+        source=str(path),
+        content="decision_log",
+        n_rows=read.n_rows,
+        n_used=len(read.log),
+        rejected=read.rejected,
+        imported_at=workspace.clock.now(),
+    )
+    with workspace.knowledge.transaction() as books:
+        if books.imports.add(record):
+            books.quarantine.add(record.import_id, quarantined)
+    return read
+
+
+def import_id(path: Path, options: LogOptions) -> str:
+    """Names one state of a log and one way to read it; another prefix of probabilities does not make another log."""
+    files = sorted(path.parent.glob(path.name)) or [path]
+    state = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return "i-" + hashlib.sha256(repr((state, replace(options, probability_prefixes=()))).encode()).hexdigest()[:12]
+
+
+def log_to_data(read: LogRead) -> dict[str, object]:
+    """The `log` block of every answer."""
+    return {
+        "source": read.source,
+        "rows": read.n_rows,
+        "used": len(read.log),
+        "rejected": dict(read.rejected),
+        "notes": list(read.notes),
+    }
+
+
+def _overlay(options: LogOptions, request: LogRequest) -> LogOptions:
+    columns = dict(options.columns) | _columns_of(request.columns_file) | dict(request.columns)
+    return replace(
+        options,
+        columns=columns,
+        reward=request.reward or options.reward,
+        exclude_actions=request.exclude_actions or options.exclude_actions,
+        split=request.split or options.split,
+        decision_point=request.decision_point or options.decision_point,
+    )
+
+
+def _columns_of(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read as YAML: {error}", "expected `columns: {ours: theirs}`") from error
+    columns = data.get("columns") if isinstance(data, dict) else None
+    if not isinstance(columns, dict):
+        raise UsageError(f"{path}: found no `columns:` mapping", "expected `columns: {action: offer, reward: profit}`")
+    return {str(ours): str(theirs) for ours, theirs in columns.items()}

@@ -1,0 +1,264 @@
+"""`amso recommend`: what to do for whom, ranked by proven gain; an experiment where the data cannot tell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from analysis.segments import find_segments
+from domain.actions import Action
+from domain.arrays import IntArray
+from domain.errors import MissingColumn, UnsupportedAction
+from domain.log import LoggedDecisions, LogRead
+from domain.segments import ALL, predicate_to_data
+from domain.strategies import RankedStrategy
+from evaluation.evaluate import score_policies
+from evaluation.target import Target, target_of_policy
+from loop.evidence import find_evidence
+from loop.logs import LogRequest, import_id, log_to_data, read_and_record, resolve_log
+from loop.plots import Bar, forest_plot
+from loop.targets import baseline_spec, policy_directory, resolve_target
+from loop.text import console, interval, log_lines, number, progress_bar, table
+from loop.wiring import Workspace
+from policies.artifact import load_policy
+from policies.baselines import ConstantPolicy
+from policies.spec import parse_policy_spec
+from recommendation.ranking import RankingContext, rank_strategies
+from recommendation.risk import DEFAULT_TIERS, RiskTier
+from recommendation.scoring import Gain, lay_segments, score_gains
+
+SHOWN = 12  # strategies in the terminal; --json has all
+HEADER = ("strategy", "whom", "units", "gain", "interval (all at once)", "extra cost", "ROI", "risk", "verdict")
+
+
+@dataclass(frozen=True)
+class RecommendAnswer:
+    """What `recommend --json` prints, and the same for people."""
+
+    read: LogRead
+    objective: Mapping[str, object]
+    currency: str
+    horizon_days: float | None  # that the log covers, over which gains are summed; None where it has no times
+    baseline: str
+    strategies: tuple[RankedStrategy, ...]
+    notes: tuple[str, ...]
+    run: Path
+
+    def to_data(self) -> dict[str, object]:
+        return {
+            "run": str(self.run),
+            "log": log_to_data(self.read),
+            "objective": dict(self.objective),
+            "currency": self.currency,
+            "horizon_days": self.horizon_days,
+            "baseline": self.baseline,
+            "strategies": [_strategy_to_data(s) for s in self.strategies],
+            "notes": list(self.notes),
+        }
+
+    def print(self) -> None:
+        out = console()
+        for line in log_lines(self.read):
+            out.print(line)
+        out.print(self.ranked_list())
+        if len(self.strategies) > SHOWN:
+            out.print(f"… and {len(self.strategies) - SHOWN} more; --json has all")
+        for s in self.strategies[:SHOWN]:
+            if s.strategy.action == "experiment":
+                out.print(f"  {s.rank}. {s.reason}")
+        for note in self.notes:
+            out.print(f"  · {note}")
+        out.print(f"run: {self.run}")
+
+    def ranked_list(self) -> Table:
+        """The list as people read it."""
+        span = "the log's span" if self.horizon_days is None else f"{self.horizon_days:.0f} days"
+        title = f"Ranked strategies: gain over {self.baseline}, summed over units and {span}, in {self.currency}"
+        return table(title, HEADER, [_row(s) for s in self.strategies[:SHOWN]], n_text=2)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is to be ranked: candidates against a baseline, on the rows of the log that may judge them."""
+
+    log: LoggedDecisions
+    rows: IntArray  # of the log
+    candidates: tuple[Target, ...]  # on those rows
+    baseline: Target  # on those rows
+    notes: tuple[str, ...]
+
+
+def recommend(
+    workspace: Workspace, request: LogRequest, *, policies: Sequence[str], baseline: str | None, seed: int
+) -> RecommendAnswer:
+    """The verb: leaves a run directory with the list and its forest plot."""
+    path, options = resolve_log(workspace, request)
+    point = workspace.settings.decision_point_name(request.decision_point)
+    catalogue = {a.action_id: a for a in workspace.settings.actions(point)}
+    read = read_and_record(workspace, path, options)
+    log = _with_costs(read.log, catalogue)
+    run = workspace.start_run("recommend", seed=seed)
+    rng = np.random.default_rng(seed)
+    with progress_bar("recommend") as report:
+        report(0.1, "gathering candidates")
+        against = baseline_spec(workspace, baseline, log, request.decision_point)
+        question = _ask(workspace, log, point, import_id(path, options), policies, against)
+        report(0.2, "scoring strategies")
+        gains = _score(question, rng)
+        context = _ranking_context(workspace, question, point, catalogue)
+        strategies = rank_strategies(gains, context)
+    answer = RecommendAnswer(
+        read,
+        workspace.settings.objective.model_dump(mode="json"),
+        workspace.settings.business.currency,
+        _span_days(log),
+        question.baseline.name,
+        strategies,
+        question.notes,
+        run.path,
+    )
+    _draw(answer, run.path / "strategies.png")
+    workspace.finish_run(run, answer.to_data())
+    return answer
+
+
+def _ask(
+    workspace: Workspace, log: LoggedDecisions, point: str, log_id: str, policies: Sequence[str], baseline: str
+) -> _Question:
+    """Every constant action beside the policies asked for; without any, the newest learned version."""
+    rows, notes = np.arange(len(log)), list[str]()
+    learned: list[Target] = []
+    if not policies:
+        target, rows, notes = _newest(workspace, log, point, log_id)
+        learned += [] if target is None else [target]
+    judged = log.take(rows)
+    learned += [
+        replace(resolve_target(parse_policy_spec(spec), judged, workspace), name=f"policy:{spec}") for spec in policies
+    ]
+    constants = [target_of_policy(ConstantPolicy(log.actions, a), a) for a in log.actions.ids]
+    base = resolve_target(parse_policy_spec(baseline), judged, workspace)
+    base = replace(base, name=base.name.removeprefix("constant:"))
+    candidates = tuple(c for c in (*learned, *constants) if c.name != base.name)
+    return _Question(log, rows, candidates, base, tuple(notes))
+
+
+def _newest(
+    workspace: Workspace, log: LoggedDecisions, point: str, log_id: str
+) -> tuple[Target | None, IntArray, list[str]]:
+    """The newest learned version as a candidate, with the rows that may judge it."""
+    everything = np.arange(len(log))
+    with workspace.knowledge.transaction() as books:
+        versions = [r for r in books.policies.all(point) if r.kind != "constant"]
+    if not versions:
+        return None, everything, ["no learned policy is registered; `amso train` registers one where learning pays"]
+    newest = versions[0]
+    name = f"policy:{newest.policy_version}"
+    evidence = find_evidence(workspace.data_dir / "runs" / newest.run, log_id)
+    if evidence is not None:
+        note = f"{name} is valued by what it chose on {len(evidence.rows):,} rows that its training did not see"
+        return Target(name, distribution=evidence.distribution), evidence.rows, [note]
+    try:
+        policy = load_policy(policy_directory(workspace, newest.policy_version))
+        target = target_of_policy(policy, name)
+        target.on(log)
+    except (MissingColumn, UnsupportedAction) as error:
+        return None, everything, [f"{name} cannot be asked about this log: {error.message}"]
+    return target, everything, [f"{name} was trained on another log"]
+
+
+def _score(question: _Question, rng: np.random.Generator) -> tuple[Gain, ...]:
+    judged = question.log.take(question.rows)
+    targets = [question.baseline, *question.candidates]
+    scores = score_policies(judged, targets, rng=rng)
+    costs = None
+    if judged.cost is not None:
+        costs = score_policies(replace(judged, reward=judged.cost, reward_name="cost"), targets, rng=rng)
+    found = (ALL, *(s for s in find_segments(question.log) if s.predicate.conditions))
+    segments = lay_segments(question.log, question.rows, scores.first_row, found)
+    return score_gains(scores, costs, baseline=question.baseline.name, segments=segments)
+
+
+def _with_costs(log: LoggedDecisions, catalogue: Mapping[str, Action]) -> LoggedDecisions:
+    """The log's own costs, else the catalogue's where it knows every action."""
+    if log.cost is not None or not all(a in catalogue for a in log.actions.ids):
+        return log
+    amount = np.array([catalogue[a].cost_amount for a in log.actions.ids])
+    return replace(log, cost=amount[log.action])
+
+
+def _ranking_context(
+    workspace: Workspace, question: _Question, point: str, catalogue: Mapping[str, Action]
+) -> RankingContext:
+    log = question.log
+    sums = np.bincount(np.unique(log.unit, return_inverse=True)[1], weights=log.reward)
+    days = _span_days(log)
+    tiers = tuple(RiskTier(n, t.reach, t.price_change) for n, t in workspace.settings.approvals.tiers.items())
+    return RankingContext(
+        decision_point=point,
+        baseline=question.baseline.name,
+        n_units=len(sums),
+        reward_sd=float(sums.std()),
+        units_per_day=None if not days else len(sums) / days,
+        catalogue=catalogue,
+        tiers=tiers or DEFAULT_TIERS,
+    )
+
+
+def _span_days(log: LoggedDecisions) -> float | None:
+    if log.decided_at is None:
+        return None
+    first, last = log.decided_at.min(), log.decided_at.max()
+    return float((last - first) / np.timedelta64(1, "D")) + 1.0
+
+
+def _row(s: RankedStrategy) -> tuple[str, ...]:
+    return (
+        f"{s.rank}. {s.strategy.action}",
+        str(s.strategy.segment.predicate),
+        f"{s.n_units:,}",
+        number(s.expected_value),
+        interval(s.low, s.high),
+        number(s.cost),
+        number(s.roi),
+        s.risk_tier,
+        s.verdict.value,
+    )
+
+
+def _strategy_to_data(s: RankedStrategy) -> dict[str, object]:
+    segment = s.strategy.segment
+    return {
+        "rank": s.rank,
+        "strategy_id": s.strategy.strategy_id,
+        "decision_point": s.strategy.decision_point,
+        "segment": {
+            "id": segment.segment_id,
+            "name": segment.name,
+            "predicate": predicate_to_data(segment.predicate),
+        },
+        "action": s.strategy.action,
+        "n_units": s.n_units,
+        "expected_value": s.expected_value,
+        "low": s.low,
+        "high": s.high,
+        "cost": s.cost,
+        "roi": s.roi,
+        "historical": dict(s.historical),
+        "simulated": dict(s.simulated),
+        "risk_tier": s.risk_tier,
+        "verdict": s.verdict.value,
+        "reason": s.reason,
+    }
+
+
+def _draw(answer: RecommendAnswer, path: Path) -> None:
+    bars = [
+        Bar(f"{s.rank}. {s.strategy.action}, {s.strategy.segment.predicate}", s.expected_value, s.low, s.high)
+        for s in answer.strategies[:SHOWN]
+        if s.expected_value is not None and s.low is not None and s.high is not None
+    ]
+    if bars:
+        title = f"gain over {answer.baseline}, intervals hold all at once"
+        forest_plot(bars, path, title=title, x_label=answer.currency, reference=0.0)

@@ -1,0 +1,228 @@
+"""`amso train` and `amso.train`: fits the market, learns, judges on rows not seen, registers what is delivered."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from collection.log_reader import read_log
+from domain.estimates import Verdict
+from domain.log import LoggedDecisions, LogRead
+from domain.policy import Policy
+from domain.ports import PolicyRecord
+from env.fidelity import FidelityReport, check_fidelity
+from evaluation.judge import judge_learner
+from evaluation.judgement import Judgement
+from evaluation.refusals import read_refusals
+from evaluation.target import Target
+from loop.evidence import save_evidence
+from loop.learners import Lesson, choose_algorithm, learn, make_learner
+from loop.logs import LogRequest, import_id, log_to_data, read_and_record, resolve_log
+from loop.plots import Bar, curve_plot, forest_plot
+from loop.targets import baseline_spec, resolve_target
+from loop.text import WORDS, Reporter, comparison_line, console, interval, log_lines, number, progress_bar
+from loop.wiring import Workspace
+from policies.artifact import save_policy
+from policies.baselines import ConstantPolicy
+from policies.spec import parse_policy_spec
+
+ADVICE = {
+    "learned": "propose the learned policy: its gain over the best constant action is proven on rows it did not see",
+    "constant": "use {action} for everyone: choosing by customer has no provable gain over it on this log",
+    "nothing": "change nothing yet: this log cannot tell; `amso recommend` designs the experiment that would",
+}
+
+
+@dataclass(frozen=True)
+class TrainedPolicy:
+    """What training delivers, refitted on all rows, with the judgement that chose it."""
+
+    policy: Policy
+    judgement: Judgement
+    fidelity: FidelityReport
+    lesson: Lesson | None  # None where a constant is delivered
+
+    @property
+    def advice(self) -> str:
+        if self.judgement.verdict is Verdict.CANNOT_TELL:
+            return ADVICE["nothing"]
+        kind, _, action = self.judgement.delivered.partition(":")
+        return ADVICE[kind].format(action=action)
+
+
+@dataclass(frozen=True)
+class TrainAnswer:
+    """What `train --json` prints, and the same for people."""
+
+    read: LogRead
+    trained: TrainedPolicy
+    policy_version: str
+    run: Path
+
+    def to_data(self) -> dict[str, object]:
+        j = self.trained.judgement
+        return {
+            "run": str(self.run),
+            "policy_version": self.policy_version,
+            "log": log_to_data(self.read),
+            "reward": self.read.log.reward_name,
+            "market": {"fidelity": self.trained.fidelity.to_data()},
+            "heldout": asdict(j.heldout),
+            "best_constant": asdict(j.best_constant),
+            "comparison": asdict(j.comparison),
+            "baseline_comparison": asdict(j.baseline_comparison),
+            "verdict": j.verdict.value,
+            "delivered": j.delivered,
+            "diagnostics": asdict(j.diagnostics),
+            "advice": self.trained.advice,
+            "reasons": list(j.reasons),
+        }
+
+    def print(self) -> None:
+        out, j = console(), self.trained.judgement
+        for line in log_lines(self.read):
+            out.print(line)
+        faithful = "faithful" if self.trained.fidelity.is_faithful else "not faithful"
+        out.print(f"market: {faithful} to the log")
+        out.print(comparison_line(j.comparison))
+        out.print(comparison_line(j.baseline_comparison))
+        held = f"{number(j.heldout.value)} {interval(j.heldout.low, j.heldout.high)}"
+        out.print(f"value of what is delivered, on rows it did not see ({j.heldout.method}): {held}")
+        out.print(f"[bold]{WORDS[j.verdict]}[/bold]; delivered: {j.delivered} as {self.policy_version}")
+        for reason in j.reasons:
+            out.print(f"  · {reason}")
+        out.print(f"advice: {self.trained.advice}")
+        out.print(f"run: {self.run}")
+
+
+def train(
+    workspace: Workspace,
+    request: LogRequest,
+    *,
+    baseline: str | None,
+    heldout: Path | None,
+    algo: str | None,
+    seed: int,
+) -> TrainAnswer:
+    """The verb: leaves a run directory with plots and policy, and a registered candidate."""
+    path, options = resolve_log(workspace, request)
+    read = read_and_record(workspace, path, options)
+    judge = None if heldout is None else read_log(heldout, options)
+    against = baseline_spec(workspace, baseline, read.log, request.decision_point)
+    run = workspace.start_run("train", seed=seed)
+    with progress_bar("train") as report:
+        trained = train_policy(
+            read, baseline=against, heldout=judge, algo=algo, seed=seed, report=report, workspace=workspace
+        )
+    version = save_policy(trained.policy, run.path / "policy", training_run=run.name)
+    if heldout is None:
+        save_evidence(run.path, trained.judgement.evidence, import_id(path, options))
+    answer = TrainAnswer(read, trained, version, run.path)
+    _draw(answer)
+    workspace.finish_run(run, answer.to_data())
+    _register(workspace, answer, request.decision_point)
+    return answer
+
+
+def train_log(
+    read: LogRead, *, baseline: str = "logged", heldout: LogRead | None = None, algo: str | None = None, seed: int = 0
+) -> TrainedPolicy:
+    """Learns from a log and judges what was learned on rows it did not see.
+
+    Args:
+        read: what `amso.read_log` returned.
+        baseline: SPEC of the policy that what is delivered is compared with.
+        heldout: another log to judge on; None = cross-fitting, on a panel held-out customers.
+        algo: `outcome`, `bandit` or `dqn`; None = by the kind of log.
+        seed: of folds, bootstrap and training.
+
+    Raises:
+        InsufficientOverlap: the log cannot carry the question at all.
+    """
+    return train_policy(read, baseline=baseline, heldout=heldout, algo=algo, seed=seed)
+
+
+def train_policy(
+    read: LogRead,
+    *,
+    baseline: str,
+    heldout: LogRead | None,
+    algo: str | None,
+    seed: int,
+    report: Reporter = lambda _share, _doing: None,
+    workspace: Workspace | None = None,
+) -> TrainedPolicy:
+    """Judges the learner, then refits what is delivered on all rows."""
+    log = read.log
+    rng = np.random.default_rng(seed)
+    learner = make_learner(choose_algorithm(algo, log))
+    spec = parse_policy_spec(baseline)
+
+    def target(rows: LoggedDecisions) -> Target:
+        return resolve_target(spec, rows, workspace)
+
+    report(0.02, "fitting the market")
+    fidelity = check_fidelity(log, rng=np.random.default_rng(seed))
+    judgement = judge_learner(
+        log,
+        learner,
+        target,
+        rng=rng,
+        heldout=None if heldout is None else heldout.log,
+        refusals=(*read_refusals(read), *_unfaithful(fidelity, learner.name)),
+        report=lambda share, doing: report(0.1 + 0.6 * share, doing),
+    )
+    report(0.75, "refitting on all rows")
+    lesson = learn(learner, log, rng) if judgement.delivered == "learned" else None
+    policy = ConstantPolicy(log.actions, judgement.delivered.partition(":")[2]) if lesson is None else lesson.policy
+    return TrainedPolicy(policy, judgement, fidelity, lesson)
+
+
+def _unfaithful(fidelity: FidelityReport, learner: str) -> Sequence[str]:
+    """A policy planned in a market is worth no more than the market; one read off outcomes does not need it."""
+    if fidelity.is_faithful or learner != "dqn":
+        return ()
+    return tuple(f"the fitted market does not resemble the log: {reason}" for reason in fidelity.reasons)
+
+
+def _draw(answer: TrainAnswer) -> None:
+    j, folder = answer.trained.judgement, answer.run
+    found = [
+        ("delivered, on rows not seen", j.heldout.value, j.heldout.low, j.heldout.high),
+        (f"best constant ({j.best_constant.policy})", j.best_constant.value, j.best_constant.low, j.best_constant.high),
+    ]
+    bars = [
+        Bar(label, value, low, high)
+        for label, value, low, high in found
+        if value is not None and low is not None and high is not None
+    ]
+    if bars:
+        forest_plot(bars, folder / "values.png", title=f"train: {j.verdict.value}", x_label=answer.read.log.reward_name)
+    lesson = answer.trained.lesson
+    if lesson is not None and lesson.curve:
+        curve_plot(
+            [p.period for p in lesson.curve],
+            [p.mean_reward for p in lesson.curve],
+            folder / "curve.png",
+            title="learning in the fitted market",
+            x_label="periods played by each simulated customer",
+            y_label="mean reward a period, exploring",
+            levels={},
+        )
+
+
+def _register(workspace: Workspace, answer: TrainAnswer, decision_point: str | None) -> None:
+    record = PolicyRecord(
+        policy_version=answer.policy_version,
+        decision_point=workspace.settings.decision_point_name(decision_point),
+        kind=answer.trained.policy.name,
+        directory=str((answer.run / "policy").relative_to(workspace.data_dir)),
+        run=answer.run.name,
+        parent=None,
+        status="candidate",
+        verdict=answer.trained.judgement.verdict.value,
+        created_at=workspace.clock.now(),
+    )
+    with workspace.knowledge.transaction() as books:
+        books.policies.add(record)
