@@ -40,7 +40,7 @@ class Allowed(Section):
     def _has_room(self) -> Self:
         is_bounded = self.min is not None or self.max is not None
         if is_bounded == bool(self.any_of or self.none_of):
-            raise ValueError("found neither or both, expected a bound (min, max) or values (any_of, none_of)")
+            raise ValueError("expected either bounds (min, max) or values (any_of, none_of)")
         if self.min is not None and self.max is not None and self.min >= self.max:
             raise ValueError(f"found min {self.min:g} and max {self.max:g}, expected min < max")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from config.sources import Content, FileSource
+from config.sources import is_log_file
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -40,12 +40,8 @@ def not_in_force(settings: Settings) -> tuple[str, ...]:
     """Paths of what the settings say beyond the defaults and nothing enforces yet."""
     data = settings.model_dump(by_alias=True, exclude_defaults=True)
     blocks = [place for path in NOT_IN_FORCE for place in _places(data, path.split("."))]
-    unread = [name for name, source in settings.sources.items() if not _is_log_file(source)]
+    unread = [name for name, source in settings.sources.items() if not is_log_file(source)]
     return (*blocks, *(f"sources.{name}" for name in unread))
-
-
-def _is_log_file(source: object) -> bool:
-    return isinstance(source, FileSource) and source.content is Content.DECISION_LOG
 
 
 def _places(data: object, keys: Sequence[str], place: str = "") -> Iterator[str]:

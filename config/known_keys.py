@@ -24,11 +24,12 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def _step(place: Any, part: str | int) -> list[Any]:  # noqa: ANN401 # annotations are whatever typing makes them
     if _is_section(place):
-        # a tag of a union repeats the section's own literal: stay where we are
         fields = _fields(place)
         if part in fields:
             return _members(fields[str(part)])
-        return [place] if any(part in get_args(a) for a in fields.values() if get_origin(a) is Literal) else []
+        # a tag of a union: it repeats the member's own literal, or the member has none; stay where we are
+        literals = [get_args(a) for a in fields.values() if get_origin(a) is Literal]
+        return [place] if not literals or any(part in choices for choices in literals) else []
     arguments = get_args(place)
     if get_origin(place) in (Mapping, dict):
         return _members(arguments[1])

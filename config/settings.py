@@ -19,7 +19,7 @@ from config.overrides import without_password
 from config.people import Approvals, Notify, Person
 from config.privacy import Privacy
 from config.section import Section
-from config.sources import Content, FileSource, Source
+from config.sources import FileSource, Source, is_log_file
 from domain.actions import Action
 from domain.errors import ConfigError
 
@@ -108,8 +108,7 @@ class Settings(Section):
         if decision_point is not None:
             self.decision_point_name(decision_point)
         for source in self.sources.values():
-            if _is_log_file(source) and source.decision_point in (None, decision_point or source.decision_point):
-                assert isinstance(source, FileSource)
+            if is_log_file(source) and source.decision_point in (None, decision_point or source.decision_point):
                 return Path(source.path), self._log_options(source, decision_point)
         return None, LogOptions()
 
@@ -150,7 +149,3 @@ class Settings(Section):
             exclude_actions=source.exclude_actions,
             decision_point=decision_point,
         )
-
-
-def _is_log_file(source: Source) -> bool:
-    return isinstance(source, FileSource) and source.content is Content.DECISION_LOG

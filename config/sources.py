@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeGuard
 
 from pydantic import Field, model_validator
 
@@ -66,3 +66,8 @@ class RedisJsonSource(SourceBase):
 Source = Annotated[
     FileSource | SqlSource | RedisStreamSource | RedisHashSource | RedisJsonSource, Field(discriminator="kind")
 ]
+
+
+def is_log_file(source: Source) -> TypeGuard[FileSource]:
+    """Whether training and evaluation can read it today."""
+    return isinstance(source, FileSource) and source.content is Content.DECISION_LOG
