@@ -7,7 +7,7 @@ as in Athey and Wager 2021, Econometrica 89(1), section 4).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,16 @@ from evaluation.best_constant import choose_constant, constant_distribution, sup
 from evaluation.diagnostics import diagnose
 from evaluation.dr import influence_scores
 from evaluation.gate import Ruling, describe_propensities, describe_weights, rule
-from evaluation.judgement import Judgement, Report, constant_value, delivered, describe_delivery, rule_value
+from evaluation.judgement import (
+    Evidence,
+    Judgement,
+    Report,
+    Rival,
+    constant_value,
+    delivered,
+    describe_delivery,
+    rule_value,
+)
 from evaluation.nuisance import Nuisance, fit_nuisance
 from evaluation.refusals import log_refusals, policy_refusals, reward_refusals
 from evaluation.rounds import make_rounds
@@ -68,7 +77,7 @@ def judge_crossfit(
     base = score_rule(baseline.name, log, nuisance, baseline.on(log), config)
     against = compare(rule_scored, base, log, config, refusals)
     best = choose_constant(log, nuisance.propensities.propensity, candidates)
-    best_scored, ties = best_and_ties(log, nuisance, best, candidates, config)
+    best_scored, rivals = best_and_rivals(log, nuisance, best, candidates, config)
     is_trusted = not _forbidden(log, (rule_scored,), config, refusals)
     return Judgement(
         comparison=ruling.comparison,
@@ -77,8 +86,9 @@ def judge_crossfit(
         best_constant=constant_value(best, _mean(best_scored, log, config), not best_scored.refusals and not refusals),
         baseline_comparison=_named(against.comparison, delivered(ruling.verdict, best), baseline.name),
         delivered=delivered(ruling.verdict, best),
-        reasons=(*describe_delivery(ruling, best, ties), *support_notes(log, learned)),
+        reasons=(*describe_delivery(ruling, best, rivals), *support_notes(log, learned)),
         diagnostics=learned.diagnostics,
+        evidence=Evidence(np.arange(len(log)), fits.learned),
     )
 
 
@@ -104,15 +114,14 @@ def compare(
     return rule(candidate.name, baseline.name, difference, forbidden, margin=config.margin, per="round")
 
 
-def best_and_ties(
+def best_and_rivals(
     log: LoggedDecisions, nuisance: Nuisance, best: str, candidates: tuple[str, ...], config: EvaluationConfig
-) -> tuple[Scored, tuple[str, ...]]:
-    """The best constant's scores, and the constants whose difference to it is not proven."""
+) -> tuple[Scored, tuple[Rival, ...]]:
+    """The best constant's scores, and how it stands to every other constant."""
     scored = {a: score_rule(a, log, nuisance, constant_distribution(log, a), config) for a in candidates}
-    ties = [
-        a for a in candidates if a != best and compare(scored[best], scored[a], log, config, ()).verdict != "promote"
-    ]
-    return scored[best], tuple(ties)
+    better = replace(config, margin=0.0)  # a proven difference, however small
+    rivals = tuple(Rival(a, compare(scored[best], scored[a], log, better, ())) for a in candidates if a != best)
+    return scored[best], rivals
 
 
 def support_notes(log: LoggedDecisions, learned: Scored) -> tuple[str, ...]:

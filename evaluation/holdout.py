@@ -5,18 +5,27 @@ constant that was best among the customers it saw. A file: the same, with the wh
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from config.evaluation import EvaluationConfig
-from domain.estimates import Verdict
+from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
 from domain.policy import Learner
 from evaluation.best_constant import supported_constants
 from evaluation.evaluate import score_policies
 from evaluation.gate import Ruling, describe_propensities, describe_weights, rule
-from evaluation.judgement import Judgement, Report, constant_value, delivered, describe_delivery, rule_value
+from evaluation.judgement import (
+    Evidence,
+    Judgement,
+    Report,
+    Rival,
+    constant_value,
+    delivered,
+    describe_delivery,
+    rule_value,
+)
 from evaluation.scores import Interval, PolicyScores
 from evaluation.target import Target, target_of_policy
 from policies.baselines import ConstantPolicy
@@ -25,6 +34,7 @@ from policies.baselines import ConstantPolicy
 def judge_holdout(
     train: LoggedDecisions,
     test: LoggedDecisions,
+    test_rows: IntArray,
     learner: Learner,
     baseline: Target,
     *,
@@ -34,21 +44,22 @@ def judge_holdout(
     refusals: Sequence[str] = (),
     report: Report,
 ) -> Judgement:
-    """`baseline` is a target on the rows of `test`."""
+    """`baseline` is a target on the rows of `test`, which are `test_rows` (n,) of the log that they come from."""
     constants = [_constant(train, action) for action in supported_constants(train, config)]
     report(0.1, "comparing constant actions")
     best = _best(score_policies(train, constants, config=config, rng=rng))
     report(0.2, f"learning from {len(train):,} rounds")
-    learned = target_of_policy(learner.fit(train, rng), "learned")
+    policy = learner.fit(train, rng)
     report(0.8, f"judging on {len(test):,} rounds")
     others = [c for c in constants if c.name != best]
+    learned = target_of_policy(policy, "learned")
     targets = [learned, _constant(train, best), Target("baseline", baseline.policy, baseline.distribution), *others]
     scores = score_policies(test, targets, config=config, rng=rng)
     jury = _Jury(scores, config, tuple(refusals))
     ruling = jury.rule(0, 1, "learned", "best constant")
     decided = delivered(ruling.verdict, best)
     chosen = 0 if decided == "learned" else 1
-    ties = [c.name for j, c in enumerate(others, start=3) if jury.is_tie(1, j)]
+    rivals = tuple(Rival(c.name, jury.compare(1, j)) for j, c in enumerate(others, start=3))
     return Judgement(
         comparison=ruling.comparison,
         verdict=ruling.verdict,
@@ -56,8 +67,9 @@ def judge_holdout(
         best_constant=constant_value(best, jury.value(1), jury.trusts(1)),
         baseline_comparison=jury.rule(chosen, 2, decided, baseline.name).comparison,
         delivered=decided,
-        reasons=(*describe_delivery(ruling, best, tuple(ties)), *_notes(scores)),
+        reasons=(*describe_delivery(ruling, best, rivals), *_notes(scores)),
         diagnostics=scores.diagnostics[0],
+        evidence=Evidence(test_rows, _chosen(learned, test)),
     )
 
 
@@ -75,14 +87,22 @@ class _Jury:
         unique = tuple(dict.fromkeys(forbidden))
         return rule(name, base_name, difference, unique, margin=self.config.margin, per=self.scores.per)
 
-    def is_tie(self, best: int, other: int) -> bool:
-        return self.rule(best, other, "", "").verdict is not Verdict.PROMOTE
+    def compare(self, best: int, other: int) -> Ruling:
+        """A proven difference, however small, whatever the margin."""
+        names = self.scores.names
+        return replace(self, config=replace(self.config, margin=0.0)).rule(best, other, names[best], names[other])
 
     def value(self, policy: int) -> Interval:
         return self.scores.value(policy, confidence=self.config.confidence)
 
     def trusts(self, policy: int) -> bool:
         return not self.refusals and not self.scores.refusals[policy]
+
+
+def _chosen(learned: Target, test: LoggedDecisions) -> FloatArray:
+    distribution = learned.on(test)
+    assert distribution is not None  # only the logged policy has none
+    return distribution
 
 
 def _notes(scores: PolicyScores) -> tuple[str, ...]:

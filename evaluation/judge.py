@@ -42,12 +42,13 @@ def judge_learner(
     """
     config = EvaluationConfig() if config is None else config
     if heldout is not None:
-        train, test, method = log, heldout, "file"
+        train, test, rows, method = log, heldout, np.arange(len(heldout)), "file"
     elif log.panel is not None:
         is_test = assign_folds(log.unit, 2, rng) == 1
-        train, test, method = log.take(~is_test), log.take(is_test), "units"
+        train, test, rows, method = log.take(~is_test), log.take(is_test), np.flatnonzero(is_test), "units"
     else:
         return judge_crossfit(log, learner, baseline(log), config=config, rng=rng, refusals=refusals, report=report)
     return judge_holdout(
-        train, test, learner, baseline(test), method=method, config=config, rng=rng, refusals=refusals, report=report
-    )
+        train, test, rows, learner, baseline(test),
+        method=method, config=config, rng=rng, refusals=refusals, report=report,
+    )  # fmt: skip

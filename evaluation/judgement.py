@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from domain.arrays import FloatArray, IntArray
 from domain.estimates import Comparison, Diagnostics, Verdict
 from evaluation.gate import Ruling
 from evaluation.scores import Interval
@@ -32,6 +33,14 @@ class ConstantValue:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What learning chose on rows it did not see: enough to value it again, in any segment, without optimism."""
+
+    rows: IntArray  # (n,) of the log that judged, in its order
+    distribution: FloatArray  # (n, n_actions) of policies fitted without the row's unit
+
+
+@dataclass(frozen=True)
 class Judgement:
     """DESIGN section 6, `train --json`."""
 
@@ -43,6 +52,7 @@ class Judgement:
     delivered: str  # "learned" | "constant:ACTION"
     reasons: tuple[str, ...]
     diagnostics: Diagnostics  # of the learned policies
+    evidence: Evidence
 
 
 def rule_value(method: str, interval: Interval, is_trusted: bool) -> RuleValue:
@@ -63,12 +73,33 @@ def delivered(verdict: Verdict, best_action: str) -> str:
     return "learned" if verdict is Verdict.PROMOTE else f"constant:{best_action}"
 
 
-def describe_delivery(ruling: Ruling, best_action: str, ties: tuple[str, ...]) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Rival:
+    """Another constant action beside the best one, on the same rows."""
+
+    action: str
+    ruling: Ruling  # best - this one
+
+    @property
+    def is_tie(self) -> bool:
+        return self.ruling.verdict is not Verdict.PROMOTE
+
+
+def describe_delivery(ruling: Ruling, best_action: str, rivals: tuple[Rival, ...]) -> tuple[str, ...]:
     """What was decided and why, after the ruling's own sentences."""
     if ruling.verdict is Verdict.PROMOTE:
         told = "choosing by customer provably gains: the learned policy is delivered"
     else:
         told = f"no provable gain from choosing by customer: the best constant, {best_action}, is delivered"
-    if not ties:
-        return (*ruling.reasons, told)
-    return (*ruling.reasons, told, f"{best_action} and {', '.join(ties)} are indistinguishable on this log")
+    ties = ", ".join(rival.action for rival in rivals if rival.is_tie)
+    tied = (f"{best_action} and {ties} are indistinguishable on this log",) if ties else ()
+    beaten = tuple(_describe_beaten(rival, best_action) for rival in rivals if not rival.is_tie)
+    return (*ruling.reasons, told, *tied, *beaten)
+
+
+def _describe_beaten(rival: Rival, best_action: str) -> str:
+    c = rival.ruling.comparison
+    return (
+        f"{rival.action} for all earns provably less than {best_action} for all: "
+        f"{c.difference:.4g} less (interval {c.low:.4g} to {c.high:.4g})"
+    )

@@ -6,6 +6,7 @@ import numpy as np
 
 from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
+from evaluation.target import Target
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,11 @@ def make_rounds(
         sample_weight=log.sample_weight,
         cluster=log.unit,
     )
+
+
+def logged_weights(log: LoggedDecisions, target: Target) -> FloatArray | None:
+    """(n_rounds,) importance weights by the logged propensities; None where there are none to divide by."""
+    distribution = target.on(log)
+    if distribution is None or log.propensity is None:
+        return None
+    return np.asarray(distribution[np.arange(len(log)), log.action] / log.propensity)
