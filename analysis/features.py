@@ -13,7 +13,7 @@ import numpy as np
 
 from domain.arrays import Column, FloatArray
 from domain.context import Context
-from domain.errors import CorruptPolicy, MissingColumn
+from domain.errors import CorruptPolicy, InvalidSnapshot, MissingColumn
 
 MAX_INTEGER_LEVELS = 12
 MAX_TEXT_LEVELS = 50
@@ -36,7 +36,18 @@ class NumberEncoding:
         return (self.column, f"{self.column}=missing", *(f"{self.column}={v:g}" for v in self.levels))
 
     def transform(self, values: Column) -> FloatArray:
-        numbers = values.astype(np.float64)
+        """(n_rounds, len(names)).
+
+        Raises:
+            InvalidSnapshot: text where numbers were in training.
+        """
+        try:
+            numbers = values.astype(np.float64)
+        except ValueError as error:
+            raise InvalidSnapshot(
+                f"context column {self.column!r} holds text ({error}); numbers were expected, as in training",
+                "send a number, or nothing where it is unknown",
+            ) from error
         missing = np.isnan(numbers)
         clipped = np.clip(numbers, self.low, self.high)
         encoded = np.empty((len(numbers), 2 + len(self.levels)))
@@ -66,7 +77,10 @@ class TextEncoding:
     def transform(self, values: Column) -> FloatArray:
         other, missing = len(self.levels), len(self.levels) + 1
         place = {level: i for i, level in enumerate(self.levels)} | {self.reference: -1}
+        # a column that is empty throughout arrives as NaN, because nothing says that it was text
+        is_empty = values.dtype != object and bool(np.isnan(values.astype(np.float64)).all())
         codes = np.array([missing if v is None else place.get(v, other) for v in values], dtype=np.int64)
+        codes = np.full_like(codes, missing) if is_empty else codes
         encoded = np.zeros((len(values), len(self.levels) + 2))
         rows = np.flatnonzero(codes >= 0)
         encoded[rows, codes[rows]] = 1.0

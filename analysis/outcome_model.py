@@ -71,7 +71,7 @@ def fit_outcome_model(log: LoggedDecisions, encoder: FeatureEncoder | None = Non
 def fit_estimator_outcome_model(
     log: LoggedDecisions, estimator: BaseEstimator, encoder: FeatureEncoder | None = None
 ) -> EstimatorOutcomeModel:
-    """One clone of `estimator` an action; a classifier predicts the probability of the larger class."""
+    """One clone of `estimator` an action; a classifier predicts the mean of its classes (0/1: the probability of 1)."""
     encoder = fit_encoder(log.context) if encoder is None else encoder
     features = encoder.transform(log.context)
     fitted: list[BaseEstimator | None] = []
@@ -94,7 +94,7 @@ def _shrunk_means(log: LoggedDecisions) -> FloatArray:
 
 def _predict(estimator: BaseEstimator, features: FloatArray) -> FloatArray:
     if hasattr(estimator, "predict_proba"):
-        return np.asarray(estimator.predict_proba(features)[:, 1], dtype=np.float64)
+        return np.asarray(estimator.predict_proba(features) @ estimator.classes_.astype(np.float64))
     return np.asarray(estimator.predict(features), dtype=np.float64)
 
 

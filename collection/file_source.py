@@ -165,7 +165,9 @@ def _parse_csv(
     table = arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(use_threads=False),  # with threads, broken lines carry no number
-        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=set_aside),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=delimiter, invalid_row_handler=set_aside, newlines_in_values=True
+        ),
         convert_options=options,
     )
     frame: pd.DataFrame = table.to_pandas()

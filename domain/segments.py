@@ -43,14 +43,14 @@ class Condition:
         return (self.any_of is None or text in self.any_of) and text not in (self.none_of or ())
 
     def __str__(self) -> str:
-        parts = [] if self.any_of is None else [f"{self.column} in {'|'.join(self.any_of)}"] if self.any_of else []
+        if self.any_of is not None and not self.any_of:
+            return f"{self.column} missing" if self.or_missing else f"{self.column} in nothing"
+        parts = [] if self.any_of is None else [f"{self.column} in {'|'.join(self.any_of)}"]
         parts += [f"{self.column} not in {'|'.join(self.none_of)}"] if self.none_of else []
         parts += [] if self.min is None else [f"{self.column} >= {self.min:g}"]
         parts += [] if self.max is None else [f"{self.column} < {self.max:g}"]
-        text = " and ".join(parts)
-        if self.or_missing:
-            return f"({text} or missing)" if text else f"{self.column} missing"
-        return text or f"{self.column} known"
+        text = " and ".join(parts) or f"{self.column} known"
+        return f"({text} or missing)" if self.or_missing else text
 
 
 @dataclass(frozen=True)
