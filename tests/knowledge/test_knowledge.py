@@ -168,5 +168,5 @@ def test_folder_that_cannot_be_opened__is_unavailable(tmp_path: Path) -> None:
 
 def test_two_processes_opening_one_fresh_file__both_succeed(tmp_path: Path) -> None:
     code = f"from knowledge.database import open_knowledge; open_knowledge('sqlite:///{tmp_path / 'amso.db'}')"
-    running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(3)]
-    assert [process.wait(timeout=60) for process in running] == [0, 0, 0]
+    running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0]
