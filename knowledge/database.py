@@ -1,7 +1,7 @@
 """Opens the knowledge base: SQLite by default, PostgreSQL by URL, the same migrations (DESIGN section 4).
 
-SQLite runs in WAL mode. A transaction takes the write lock at its first statement and waits up to BUSY_SECONDS for another
-one; migrations run on open, one process at a time.
+SQLite runs in WAL mode. A transaction takes the write lock at its first statement and waits up to BUSY_SECONDS for
+another one; migrations run on open, one process at a time.
 """
 
 import sqlite3
