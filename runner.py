@@ -27,6 +27,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# click's UsageError, wherever typer keeps it: every complaint about the words on the command line
+Unparsable: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
+
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Config file; default amso.yaml here, else built-in defaults.")
 ]
@@ -297,16 +300,30 @@ def _answer(verb: Callable[[], "Answer"], as_json: bool, require: str | None = N
 
 def _refuse(error: AmsoError, as_json: bool) -> NoReturn:
     if as_json:
-        body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-        sys.stdout.write(json.dumps(body, indent=2) + "\n")
+        _write_error(error.code, error.message, error.hint)
     else:
         sys.stderr.write(f"amso: {error.message}\n" + (f"  {error.hint}\n" if error.hint else ""))
     raise typer.Exit(error.exit_code)
 
 
 def main() -> None:
-    """Runs the command line."""
-    app()
+    """Runs the command line; what cannot be parsed is answered like any other error, as JSON where asked."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Abort:
+        sys.exit(130)
+    except Unparsable as error:
+        if "--json" in sys.argv:
+            _write_error("usage_error", error.format_message(), "see --help")
+        else:
+            error.show()
+        sys.exit(error.exit_code)
+    sys.exit(code or 0)
+
+
+def _write_error(code: str, message: str, hint: str) -> None:
+    body = {"error": {"code": code, "message": message, "hint": hint}}
+    sys.stdout.write(json.dumps(body, indent=2) + "\n")
 
 
 if __name__ == "__main__":

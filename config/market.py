@@ -12,7 +12,7 @@ class MarketConfig:
     max_features: int = 200  # products of features are only tried below this many
     choice_share: float = 0.25  # of customers held out while choosing products and penalties
     shared_penalties: tuple[float, ...] = (1.0, 10.0, 100.0)  # ridge on effects shared by all actions, in rounds
-    action_penalties: tuple[float, ...] = (30.0, 300.0)  # ridge on an action's departure from them; none is tried too
+    action_penalties: tuple[float, ...] = (10.0, 100.0)  # ridge on an action's departure from them; none is tried too
     min_support_rounds: int = 10  # fewer logged rounds of an action in a leaf: masked there
     min_support_share: float = 0.015  # of a leaf's rounds; FACTS' mask used .02 of the propensity
     max_support_leaves: int = 24  # of the tree that says where which action was tried

@@ -99,18 +99,29 @@ class Settings(Section):
         """The configured baseline action."""
         return self.decision_point(decision_point).baseline
 
-    def log_source(self, decision_point: str | None) -> tuple[Path | None, LogOptions]:
-        """The file that holds the decision log, and how to read it; (None, defaults) where the config names none.
+    def log_source(self, decision_point: str | None, path: Path | None = None) -> tuple[Path | None, LogOptions]:
+        """The file that holds the decision log, and how to read it; (None, defaults) where nothing names one.
+
+        Args:
+            decision_point: whose decisions; None = the only one's.
+            path: a file that somebody names; the config's options count where it speaks of that very file.
 
         Raises:
-            ConfigError: the named decision point does not exist.
+            ConfigError: the named decision point does not exist, or several logs could be meant.
         """
         if decision_point is not None:
             self.decision_point_name(decision_point)
-        for source in self.sources.values():
-            if is_log_file(source) and source.decision_point in (None, decision_point or source.decision_point):
-                return Path(source.path), self._log_options(source, decision_point)
-        return None, LogOptions()
+        logs = [(name, s) for name, s in self.sources.items() if isinstance(s, FileSource) and is_log_file(s)]
+        found = [(n, s) for n, s in logs if s.decision_point in (None, decision_point or s.decision_point)]
+        if path is not None:
+            found = [(n, s) for n, s in found if Path(s.path).resolve() == path.resolve()][:1]
+        if len(found) > 1:
+            names = ", ".join(name for name, _ in found)
+            raise ConfigError(f"several decision logs could be meant: {names}", "say which with --log FILE")
+        if not found:
+            return path, LogOptions()
+        _, source = found[0]
+        return Path(source.path), self._log_options(source, decision_point)
 
     def not_in_force(self) -> tuple[str, ...]:
         """What the file says and nothing enforces yet."""

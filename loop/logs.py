@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from collection.log_reader import read_log
 from config.log_options import LogOptions
+from config.yaml_text import read_yaml
 from domain.errors import UsageError
 from domain.log import LogRead
 from domain.ports import ImportRecord, QuarantinedRecord
@@ -34,16 +33,13 @@ def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOpt
     Raises:
         UsageError: neither the command line nor the config names a log.
     """
-    path, options = workspace.settings.log_source(request.decision_point)
-    chosen = request.path or path
-    if chosen is None:
+    path, options = workspace.settings.log_source(request.decision_point, request.path)
+    if path is None:
         raise UsageError(
             "no decision log is named",
             "say --log FILE, or add a source of content `decision_log` to the config (`amso init --from FILE` does)",
         )
-    if request.path is not None and path is not None and request.path.resolve() != path.resolve():
-        options = LogOptions()  # the config speaks of another file
-    return chosen, _overlay(options, request)
+    return path, _overlay(options, request)
 
 
 def read_and_record(
@@ -102,9 +98,10 @@ def _columns_of(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: cannot be read as YAML: {error}", "expected `columns: {ours: theirs}`") from error
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}", "expected `columns: {ours: theirs}`") from error
+    data, _ = read_yaml(text, str(path))
     columns = data.get("columns") if isinstance(data, dict) else None
     if not isinstance(columns, dict):
         raise UsageError(f"{path}: found no `columns:` mapping", "expected `columns: {action: offer, reward: profit}`")

@@ -30,7 +30,7 @@ from recommendation.risk import DEFAULT_TIERS, RiskTier
 from recommendation.scoring import Gain, lay_segments, score_gains
 
 SHOWN = 12  # strategies in the terminal; --json has all
-HEADER = ("strategy", "whom", "units", "gain", "interval (all at once)", "extra cost", "ROI", "risk", "verdict")
+HEADER = ("strategy", "whom", "units", "gain", "interval", "extra cost", "ROI", "risk", "verdict")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,10 @@ class RecommendAnswer:
     def ranked_list(self) -> Table:
         """The list as people read it."""
         span = "the log's span" if self.horizon_days is None else f"{self.horizon_days:.0f} days"
-        title = f"Ranked strategies: gain over {self.baseline}, summed over units and {span}, in {self.currency}"
+        title = (
+            f"Ranked strategies: gain over {self.baseline}, summed over units and {span}, in {self.currency}\n"
+            "(intervals hold for the whole list at once)"
+        )
         return table(title, HEADER, [_row(s) for s in self.strategies[:SHOWN]], n_text=2)
 
 

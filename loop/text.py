@@ -11,6 +11,8 @@ from rich.table import Table
 from domain.estimates import Comparison, PolicyValueEstimate, Verdict
 from domain.log import LogRead
 
+WIDTH = 120  # characters, where output goes to no terminal
+
 WORDS = {
     Verdict.PROMOTE: "promote: provably better",
     Verdict.HOLD: "hold: not provably different",
@@ -22,8 +24,9 @@ Reporter = Callable[[float, str], None]  # share done 0..1, what is being done
 
 
 def console() -> Console:
-    """Where human text goes: stdout."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    """Where human text goes: stdout, at the terminal's width; wide enough for the tables where there is none."""
+    width = None if sys.stdout.isatty() else WIDTH
+    return Console(file=sys.stdout, highlight=False, width=width)
 
 
 @contextmanager
@@ -46,8 +49,10 @@ def progress_bar(title: str) -> Iterator["Reporter"]:
 
 
 def number(value: float | None) -> str:
-    """Four significant digits; a dash where there is none."""
-    return "–" if value is None else f"{value:.4g}"
+    """Four significant digits, or all before the point; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -58,7 +63,7 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, n
     """A plain table; the first `n_text` columns are text, the others are right-aligned."""
     drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(header):
-        drawn.add_column(name, justify="left" if i < n_text else "right", overflow="fold")
+        drawn.add_column(name, justify="left" if i < n_text else "right", overflow="fold", no_wrap=i >= n_text)
     for row in rows:
         drawn.add_row(*row)
     return drawn

@@ -249,6 +249,13 @@ def test_analyze__leaves_findings_and_plots() -> None:
     assert {"averages.png", "effects.png", "forecast.png"} <= {p.name for p in Path(data["run"]).iterdir()}
 
 
-def test_usage_errors_of_options__are_json_too() -> None:
-    result = amso("evaluate", "--json")
-    assert result.exit_code == 2
+def test_usage_errors_of_options__are_json_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["amso", "evaluate", "--json"])
+    with pytest.raises(SystemExit) as caught:
+        runner.main()
+    assert caught.value.code == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "usage_error"
+    assert "--policy" in error["message"]
