@@ -32,13 +32,10 @@ def without_products(encoder: FeatureEncoder) -> FeatureEncoder:
 
 
 def _products(encodings: tuple[NumberEncoding | TextEncoding, ...]) -> tuple[tuple[int, int], ...]:
-    """Pairs of feature indices from different columns, missing indicators left out."""
+    """Pairs of feature indices from different columns: numbers as numbers, text by its levels."""
     places, start = [], 0
     for e in encodings:
-        n = len(e.names)
-        if isinstance(e, TextEncoding):
-            places.append(range(start, start + len(e.levels)))
-        else:
-            places.append(range(start + 2, start + n) if e.levels else range(start, start + 1))
-        start += n
+        width = len(e.levels) if isinstance(e, TextEncoding) else 1
+        places.append(range(start, start + width))
+        start += len(e.names)
     return tuple((i, j) for one, other in combinations(places, 2) for i in one for j in other)

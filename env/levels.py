@@ -18,6 +18,7 @@ from env.softmax import fit_softmax, softmax
 
 PRIOR_ROUNDS = 5.0  # of all actions together, added to an action's own transition counts
 UNSEEN_ROUNDS = 0.1  # spread over the levels that never followed
+FREE = 0.1  # ridge on levels, in rounds: only so that the optimum is unique
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Shrinkage:
 @dataclass(frozen=True)
 class FittedLevels:
     offset: FloatArray  # (n_actions, n_now, n_after) logits
-    shared: FloatArray  # (n_features + 1, n_after)
+    shared: FloatArray  # effects alike for all actions, then each action's level; where a refit begins
     coefficients: FloatArray  # (n_actions, n_features + 1, n_after)
 
 
@@ -72,18 +73,34 @@ def fit_levels(
     offset = _transition_logits(groups, counts, now, outcome.n_now)
     offsets, used = offset[groups.action, now], groups.used(products=shrinkage.products)
     features = groups.features[:, used]
-    nothing = np.zeros((len(used), outcome.n_after))
-    begin = None if start is None else start.shared[used]
-    center = fit_softmax(features, offsets, counts, nothing, begin, penalty=shrinkage.shared)
-    shared = np.zeros((groups.features.shape[1], outcome.n_after))
-    shared[used] = center
-    coefficients = np.repeat(shared[None], groups.n_actions, axis=0)
+    shared = _fit_shared(groups, features, offsets, counts, shrinkage.shared, None if start is None else start.shared)
+    coefficients = np.zeros((groups.n_actions, groups.features.shape[1], outcome.n_after))
+    coefficients[:, used[:-1]] = shared[: len(used) - 1]
+    coefficients[:, -1] = shared[len(used) - 1 :]
     for a in range(groups.n_actions) if math.isfinite(shrinkage.action) else ():
-        rows = groups.action == a
+        rows, center = groups.action == a, coefficients[a][used]
         begin = None if start is None else start.coefficients[a][used]
-        own = fit_softmax(features[rows], offsets[rows], counts[rows], center, begin, penalty=shrinkage.action)
-        coefficients[a][used] = own
+        pull = np.append(np.full(len(used) - 1, shrinkage.action), FREE)
+        coefficients[a][used] = fit_softmax(features[rows], offsets[rows], counts[rows], center, begin, penalty=pull)
     return FittedLevels(offset, shared, coefficients)
+
+
+def _fit_shared(
+    groups: Groups,
+    features: FloatArray,
+    offsets: FloatArray,
+    counts: FloatArray,
+    penalty: float,
+    start: FloatArray | None,
+) -> FloatArray:
+    """(n features used - 1 + n_actions, n_after): effects alike for all actions, then each action's own level.
+
+    The levels are free: logged rates of an action mix what it does with whom it went to, and only the regression can
+    tell the two apart.
+    """
+    design = np.column_stack([features[:, :-1], np.eye(groups.n_actions)[groups.action]])
+    pull = np.append(np.full(features.shape[1] - 1, penalty), np.full(groups.n_actions, FREE))
+    return fit_softmax(design, offsets, counts, np.zeros((design.shape[1], counts.shape[1])), start, penalty=pull)
 
 
 def choose_shrinkage(
@@ -101,8 +118,7 @@ def choose_shrinkage(
 
     shared = sorted(config.shared_penalties, reverse=True)
     chosen = best([Shrinkage(p, s, math.inf) for p, s in product(sorted(products), shared)])
-    by_action = sorted(config.action_penalties, reverse=True)
-    return best([chosen, *(Shrinkage(chosen.products, chosen.shared, a) for a in by_action)])
+    return best([chosen, Shrinkage(chosen.products, chosen.shared, config.action_penalty)])
 
 
 def _likelihoods(groups: Groups, outcome: LevelOutcome, fitted: FittedLevels, weight: FloatArray) -> FloatArray:

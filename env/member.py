@@ -35,11 +35,10 @@ class Rounds:
         """Leaving first, then the next level of each moving column."""
         n, stays = len(self.log), ~self.terminated
         leaving = LevelOutcome(np.zeros(n, np.int64), self.terminated.astype(np.int64), np.ones(n, np.bool_), 1, 2)
+        now, after = self.columns.astype(np.int64), self.after.astype(np.int64)
         moving = [
-            LevelOutcome(
-                *(c[:, i].astype(np.int64) for c in (self.columns, self.after)), stays, *[len(level.levels)] * 2
-            )
-            for i, level in self.layout.moving_levels
+            LevelOutcome(now[:, i], after[:, i], stays, len(column.levels), len(column.levels))
+            for i, column in self.layout.moving_levels
         ]
         return [leaving, *moving]
 

@@ -31,7 +31,7 @@ def fit_softmax(
     center: FloatArray,
     start: FloatArray | None = None,
     *,
-    penalty: float,
+    penalty: FloatArray,
 ) -> FloatArray:
     """(n_features, n_classes) coefficients.
 
@@ -41,10 +41,10 @@ def fit_softmax(
         counts: (n, n_classes) how often each class followed; rows may be aggregated or weighted.
         center: (n_features, n_classes) where the coefficients go without data.
         start: (n_features, n_classes) where the search begins; None = at the center.
-        penalty: ridge on the distance from `center`, in rounds.
+        penalty: (n_features,) ridge on the distance from `center`, in rounds.
     """
     n_rounds = counts.sum(axis=1, keepdims=True)
-    total = float(n_rounds.sum())
+    total, pull = float(n_rounds.sum()), penalty[:, None]
     if total == 0 or not features.shape[1]:
         return center
 
@@ -53,8 +53,8 @@ def fit_softmax(
         rates = softmax(offset + features @ coefficients)
         away = coefficients - center
         fit = -float((counts * np.log(np.maximum(rates, 1e-12))).sum())
-        gradient = features.T @ (n_rounds * rates - counts) + penalty * away
-        return (fit + penalty / 2 * float((away**2).sum())) / total, gradient.ravel() / total
+        gradient = features.T @ (n_rounds * rates - counts) + pull * away
+        return (fit + float((pull * away**2).sum()) / 2) / total, gradient.ravel() / total
 
     first = (center if start is None else start).ravel()
     flat, _, _ = fmin_l_bfgs_b(loss, first, maxiter=MAX_ITERATIONS, pgtol=TOLERANCE, factr=FUNCTION_TOLERANCE)
