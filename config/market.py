@@ -26,6 +26,11 @@ class FidelityConfig:
     """When a fitted market counts as resembling its data."""
 
     heldout_share: float = 0.3  # of customers, never used for fitting the market that is judged
-    n_groups: int = 10  # of held-out rounds, by predicted value
-    alpha: float = 0.01  # chance of calling a faithful market unfaithful, over all its tests
-    tolerance: float = 0.1  # gap to the data that does no harm, as a share of the spread (see env/fidelity.py)
+    min_customers: int = 50  # held out; fewer cannot judge anything
+    n_periods: int = 12  # compared at most
+    n_bins: int = 10  # of predicted hazard and reward
+    n_bootstraps: int = 200  # of customers, for the bands
+    n_simulated: int = 6_000  # customers
+    behavior_leaves: int = 64  # of the tree that stands for the policy that logged
+    alpha: float = 0.01  # chance of refusing a faithful market, over all comparisons of a report together
+    tolerance: float = 0.03  # a gap below this share of what was logged is immaterial, however certain

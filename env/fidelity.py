@@ -1,216 +1,177 @@
-"""Does a fitted market resemble its data? Asked of customers that it was not fitted on.
+"""Does the fitted market resemble customers it never saw? A market that fails is not learned in.
 
-One-step calibration: churn, reward and next values as predicted for the held-out customers' own contexts and actions,
-against what happened, in groups by predicted value and in periods. A group's gap is judged by a chi-square over the
-groups, with errors clustered by customer and widened for the error of the fit itself (1 + held-out / fitted customers).
-A test fails when its gaps are both proven (family-wise) and material: larger than `tolerance` times the spread of what
-is predicted (churn: of the mean rate). What it cannot see: actions whose effect the log itself confounds.
+Four questions on held-out customers: is the hazard calibrated (over its range, and over time), is the reward, do survival
+and reward per period follow the logged curves when the market plays by the logged behavior, and are the logged actions
+such as the logged propensities announce? A gap counts when it exceeds both a band (bootstrap of customers, spread of the members,
+Bonferroni over all comparisons) and a tolerance.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import chi2
 
 from config.market import FidelityConfig, MarketConfig
-from domain.arrays import FloatArray, IntArray
+from domain.arrays import FloatArray
+from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions
-from env.fit import fit_market
-from env.layout import LevelColumn
+from env.calibration import CalibrationBin, calibrate, quantile_groups
+from env.curves import Curve, curves
+from env.fit import first_rounds, fit_market, heldout_customers
+from env.logged_behavior import action_surprise, fit_behavior
 from env.model import MarketModel
-
-MIN_ROUNDS = 20  # a smaller group joins its neighbour
-
-
-@dataclass(frozen=True)
-class FidelityTest:
-    """One comparison of prediction and data over groups of rounds."""
-
-    name: str
-    predicted: tuple[float, ...]  # mean of each group
-    observed: tuple[float, ...]
-    p_value: float
-    gap: float  # root mean square over groups, weighted by rounds
-    tolerated_gap: float
-    passes: bool
+from env.rollout import roll_out
 
 
 @dataclass(frozen=True)
 class FidelityReport:
-    """All tests of one market."""
+    """What was compared, and why it does not do (`reasons`), if it does not."""
 
-    tests: tuple[FidelityTest, ...]
-    n_fitted: int  # customers
-    n_heldout: int
+    n_customers: int  # held out
+    churn_calibration: tuple[CalibrationBin, ...]  # in groups of similar predicted hazard
+    churn_by_step: tuple[CalibrationBin, ...]  # the same rounds by period of the episode
+    reward_calibration: tuple[CalibrationBin, ...]
+    survival: Curve | None  # share of customers left after each period; None in a log without time
+    reward_curve: Curve | None  # a period and customer who began
+    action_surprise: float | None  # standard deviations; None without logged distributions
+    reasons: tuple[str, ...]
 
     @property
     def is_faithful(self) -> bool:
-        return all(test.passes for test in self.tests)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """What is off, in words."""
-        return tuple(
-            f"{t.name}: off by {t.gap:.3g} (tolerated {t.tolerated_gap:.3g}, p = {t.p_value:.1g})"
-            for t in self.tests
-            if not t.passes
-        )
+        return not self.reasons
 
     def to_data(self) -> dict[str, object]:
         """JSON-able."""
-        return {
-            "is_faithful": self.is_faithful,
-            "reasons": list(self.reasons),
-            "n_fitted": self.n_fitted,
-            "n_heldout": self.n_heldout,
-            "tests": [asdict(test) for test in self.tests],
-        }
-
-
-@dataclass(frozen=True)
-class _Question:
-    """One quantity on the held-out rounds where it is defined; all (n,)."""
-
-    name: str
-    predicted: FloatArray
-    observed: FloatArray
-    rows: IntArray  # of the held-out log
-    scale: float  # what a gap is measured against
+        return {"is_faithful": self.is_faithful, **asdict(self)}
 
 
 def check_fidelity(
     log: LoggedDecisions,
-    config: FidelityConfig | None = None,
+    config: MarketConfig | None = None,
+    fidelity: FidelityConfig | None = None,
     *,
     rng: np.random.Generator,
-    market: MarketConfig | None = None,
 ) -> FidelityReport:
-    """Fits a market to most customers of `log` and tests it on the others.
+    """Fits a market on a part of the customers and judges it on the others; a log that cannot be fitted fails."""
+    fidelity = FidelityConfig() if fidelity is None else fidelity
+    heldout = heldout_customers(log.unit, fidelity.heldout_share, rng)
+    try:
+        model = fit_market(log.take(~heldout), config, rng=rng)
+    except InvalidSnapshot as error:
+        return _unjudged(0, error.message)
+    return judge_fidelity(model, log.take(heldout), fidelity, rng=rng)
 
-    Raises:
-        InvalidSnapshot: too few customers or actions to fit a market at all.
-    """
+
+def judge_fidelity(
+    model: MarketModel, heldout: LoggedDecisions, config: FidelityConfig | None = None, *, rng: np.random.Generator
+) -> FidelityReport:
+    """Judges `model` on customers that it was not fitted on."""
     config = FidelityConfig() if config is None else config
-    units, code = np.unique(log.unit, return_inverse=True)
-    is_heldout = (rng.permutation(len(units)) < config.heldout_share * len(units))[code]
-    model = fit_market(log.take(~is_heldout), market, rng=rng)
-    heldout = log.take(is_heldout)
-    n_heldout = len(np.unique(heldout.unit))
-    n_fitted = len(units) - n_heldout
-    comparisons = list(_comparisons(model, heldout, config))
-    alpha = config.alpha / max(len(comparisons), 1)
-    widening = 1 + n_heldout / max(n_fitted, 1)
-    tests = [_test(name, q, groups, heldout, widening, alpha, config.tolerance) for name, q, groups in comparisons]
-    return FidelityReport(tuple(tests), n_fitted, n_heldout)
+    n_customers = len(np.unique(heldout.unit))
+    if n_customers < config.min_customers:
+        reason = f"{n_customers} held-out customers; fewer than {config.min_customers} cannot judge a market"
+        return _unjudged(n_customers, reason)
+    by_hazard, by_step = _churn_calibration(model, heldout, config.n_bins)
+    report = FidelityReport(
+        n_customers=n_customers,
+        churn_calibration=by_hazard,
+        churn_by_step=by_step,
+        reward_calibration=_reward_calibration(model, heldout, config.n_bins),
+        survival=None,
+        reward_curve=None,
+        action_surprise=action_surprise(heldout),
+        reasons=(),
+    )
+    if model.has_time:
+        survival, reward_curve = _compare_curves(model, heldout, config, rng)
+        report = replace(report, survival=survival, reward_curve=reward_curve)
+    return replace(report, reasons=_reasons(report, config))
 
 
-def _comparisons(
-    model: MarketModel, log: LoggedDecisions, config: FidelityConfig
-) -> Iterator[tuple[str, _Question, IntArray]]:
-    """Every question, by predicted value and, on a panel, by period."""
-    for question in _questions(model, log):
-        if len(question.rows) < 2 * MIN_ROUNDS:
-            continue
-        yield f"{question.name} by predicted value", question, _by_value(question.predicted, config.n_groups)
-        if log.panel is not None:
-            yield f"{question.name} by period", question, log.panel.step[question.rows]
+def _unjudged(n_customers: int, reason: str) -> FidelityReport:
+    return FidelityReport(n_customers, (), (), (), None, None, None, (reason,))
 
 
-def _questions(model: MarketModel, log: LoggedDecisions) -> Iterator[_Question]:
-    everyone = np.arange(len(log))
-    outlook = _mean_outlook(model, log)
-    reward = outlook["reward"]
-    yield _Question("reward", reward, log.reward, everyone, float(reward.std()) or float(log.reward.std()))
-    if log.panel is None:
-        return
-    churn = outlook["churn"]
-    yield _Question("churn", churn, log.panel.terminated.astype(np.float64), everyone, float(churn.mean()))
-    stays = np.flatnonzero(~log.panel.terminated)
-    after = model.layout.encode(log.panel.next_context.take(stays))
-    for place, level in model.layout.moving_levels:
-        observed = _level_values(level)[after[:, place].astype(np.int64)]
-        yield _next(level.name, outlook, observed, stays)
-    for place, number in model.layout.moving_numbers:
-        yield _next(number.name, outlook, after[:, place], stays)
+def _churn_calibration(
+    model: MarketModel, log: LoggedDecisions, n_bins: int
+) -> tuple[tuple[CalibrationBin, ...], tuple[CalibrationBin, ...]]:
+    """By predicted hazard, and by step: a hazard that drifts while the context stays shows in the second."""
+    if log.panel is None or not log.panel.terminated.any():
+        return (), ()
+    predicted, left = _by_member(model, log)[0], log.panel.terminated.astype(np.float64)
+    by_hazard = calibrate(predicted, left, log.unit, quantile_groups(predicted, n_bins))
+    return by_hazard, calibrate(predicted, left, log.unit, log.panel.step)
 
 
-def _next(name: str, outlook: Mapping[str, FloatArray], observed: FloatArray, stays: IntArray) -> _Question:
-    predicted = outlook[name][stays]
-    return _Question(f"next {name}", predicted, observed, stays, float(predicted.std()))
+def _reward_calibration(model: MarketModel, log: LoggedDecisions, n_bins: int) -> tuple[CalibrationBin, ...]:
+    predicted = _by_member(model, log)[1]
+    return calibrate(predicted, log.reward, log.unit, quantile_groups(predicted, n_bins))
 
 
-def _mean_outlook(model: MarketModel, log: LoggedDecisions) -> Mapping[str, FloatArray]:
-    """What the members expect on average of the logged contexts and actions; each (n_rounds,)."""
+def _by_member(model: MarketModel, log: LoggedDecisions) -> tuple[FloatArray, FloatArray]:
+    """Churn rate and expected reward of each logged round, each (n_members, n_rounds)."""
     columns = model.layout.encode(log.context)
-    total: dict[str, FloatArray] = {}
-    for member in range(model.n_members):
-        state = model.with_members(columns, np.full(len(columns), member))
-        outlook = model.outlook(state, log.action)
-        found = {"reward": outlook.expected_reward, "churn": outlook.churn_rate}
-        for (_, level), rates in zip(model.layout.moving_levels, outlook.levels, strict=True):
-            found[level.name] = rates @ _level_values(level)
-        for j, (_, number) in enumerate(model.layout.moving_numbers):
-            found[number.name] = outlook.numbers[:, j]
-        for name, values in found.items():
-            total[name] = total.get(name, np.zeros(len(columns))) + values / model.n_members
-    return total
+    outlooks = [
+        model.outlook(model.with_members(columns, np.full(len(log), member)), log.action)
+        for member in range(model.n_members)
+    ]
+    return np.stack([o.churn_rate for o in outlooks]), np.stack([o.expected_reward for o in outlooks])
 
 
-def _level_values(column: LevelColumn) -> FloatArray:
-    """(n_levels,) the number itself; for text, and where missing is a level, whether it is the most frequent one."""
-    if column.levels.dtype != object and np.isfinite(column.levels.astype(np.float64)).all():
-        return column.levels.astype(np.float64)
-    return np.asarray(np.arange(len(column.levels)) == 0, dtype=np.float64)
+def _compare_curves(
+    model: MarketModel, heldout: LoggedDecisions, config: FidelityConfig, rng: np.random.Generator
+) -> tuple[Curve, Curve]:
+    """Survival and reward per period: the held-out customers, and the market playing on from where they began."""
+    assert heldout.panel is not None
+    n_periods = min(config.n_periods, int(heldout.panel.step.max()) + 1)
+    behavior = fit_behavior(heldout, model.encoder, config.behavior_leaves)
+    began = model.layout.encode(heldout.context)[first_rounds(heldout)]
+    started = began[rng.integers(len(began), size=config.n_simulated)]
+    member = np.arange(config.n_simulated) % model.n_members
+    simulated = roll_out(model, behavior, n_periods, rng, state=model.with_members(started, member))
+    return curves(simulated, member, heldout, n_periods, config.n_bootstraps, rng)
 
 
-def _by_value(predicted: FloatArray, n_groups: int) -> IntArray:
-    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, n_groups + 1)[1:-1]))
-    return np.asarray(np.searchsorted(edges, predicted, side="right"), dtype=np.int64)
+def _reasons(report: FidelityReport, config: FidelityConfig) -> tuple[str, ...]:
+    bins = (*report.churn_calibration, *report.churn_by_step, *report.reward_calibration)
+    curve_list = [c for c in (report.survival, report.reward_curve) if c is not None]
+    n_compared = len(bins) + sum(len(c.logged) for c in curve_list) + (report.action_surprise is not None)
+    limit = NormalDist().inv_cdf(1 - config.alpha / 2 / max(n_compared, 1))
+    found = [
+        *_bin_reasons("churn rate", report.churn_calibration, limit, config.tolerance),
+        *_bin_reasons("churn rate by period", report.churn_by_step, limit, config.tolerance),
+        *_bin_reasons("reward", report.reward_calibration, limit, config.tolerance),
+        *_curve_reasons("survival", report.survival, limit, config.tolerance),
+        *_curve_reasons("reward a period", report.reward_curve, limit, config.tolerance),
+    ]
+    if report.action_surprise is not None and abs(report.action_surprise) > limit:
+        found.append(
+            f"logged actions do not follow the logged propensities ({report.action_surprise:+.1f} standard deviations)"
+        )
+    return tuple(found)
 
 
-def _test(
-    name: str,
-    question: _Question,
-    groups: IntArray,
-    log: LoggedDecisions,
-    widening: float,
-    alpha: float,
-    tolerance: float,
-) -> FidelityTest:
-    """Chi-square over groups of the weighted mean residuals."""
-    weight, unit = log.sample_weight[question.rows], log.unit[question.rows]
-    residual = question.observed - question.predicted
-    statistic, predicted, observed, size = 0.0, [], [], []
-    for group in _large_enough(groups):
-        inside = np.isin(groups, group)
-        total = float(weight[inside].sum())
-        mean = float(np.average(residual[inside], weights=weight[inside]))
-        _, place = np.unique(unit[inside], return_inverse=True)
-        sums = np.bincount(place, weights=weight[inside] * (residual[inside] - mean))
-        variance = widening * float((sums**2).sum()) / total**2
-        statistic += mean**2 / variance if variance > 0 else 0.0
-        predicted.append(float(np.average(question.predicted[inside], weights=weight[inside])))
-        observed.append(predicted[-1] + mean)
-        size.append(total)
-    p_value = float(chi2.sf(statistic, len(size)))
-    gap = float(np.sqrt(np.average((np.array(observed) - np.array(predicted)) ** 2, weights=size)))
-    tolerated = tolerance * question.scale
-    passes = p_value >= alpha or gap <= tolerated
-    return FidelityTest(name, tuple(predicted), tuple(observed), p_value, gap, tolerated, passes)
+def _bin_reasons(what: str, bins: Sequence[CalibrationBin], limit: float, tolerance: float) -> list[str]:
+    scale = float(np.average([abs(b.observed) for b in bins], weights=[b.n_rounds for b in bins])) if bins else 0.0
+    off = [b for b in bins if abs(b.predicted - b.observed) > max(limit * b.stderr, tolerance * scale)]
+    if not off:
+        return []
+    worst = max(off, key=lambda b: abs(b.predicted - b.observed) / max(b.stderr, 1e-12))
+    where = f"{len(off)} of {len(bins)} groups of held-out rounds"
+    return [f"{what} is off in {where}, at worst {worst.predicted:.3g} predicted and {worst.observed:.3g} logged"]
 
 
-def _large_enough(groups: IntArray) -> list[list[int]]:
-    """Groups in order, small ones joined to the next."""
-    joined: list[list[int]] = [[]]
-    count = 0
-    for group, n in zip(*np.unique(groups, return_counts=True), strict=True):
-        if count >= MIN_ROUNDS:
-            joined.append([])
-            count = 0
-        joined[-1].append(int(group))
-        count += int(n)
-    if count < MIN_ROUNDS and len(joined) > 1:
-        last = joined.pop()
-        joined[-1] += last
-    return joined
+def _curve_reasons(what: str, curve: Curve | None, limit: float, tolerance: float) -> list[str]:
+    if curve is None:
+        return []
+    gap = np.abs(np.array(curve.simulated) - np.array(curve.logged))
+    band = np.maximum(limit * np.array(curve.stderr), tolerance * np.abs(np.array(curve.logged)))
+    off = np.flatnonzero(gap > band)
+    if not len(off):
+        return []
+    worst = int(off[np.argmax(gap[off] / band[off])])
+    where = f"{len(off)} of {len(gap)} periods, at worst in period {worst + 1}"
+    return [
+        f"{what} leaves its band in {where}: {curve.simulated[worst]:.3g} simulated, {curve.logged[worst]:.3g} logged"
+    ]

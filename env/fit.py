@@ -26,7 +26,7 @@ def fit_market(log: LoggedDecisions, config: MarketConfig | None = None, *, rng:
     rounds = _rounds(log, config)
     effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
     fit = MemberFit(rounds, effects)
-    choices = fit.choose(_heldout(log.unit, config.choice_share, rng), config)
+    choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
     whole = fit.member(np.ones(len(log)), choices, None, rng)
     members = [fit.member(_bootstrap_weight(log.unit, rng), choices, whole, rng) for _ in range(config.n_members)]
     observed = LayoutFeatures(rounds.layout, encoder).transform(rounds.columns)
@@ -68,7 +68,7 @@ def _rounds(log: LoggedDecisions, config: MarketConfig) -> Rounds:
     return Rounds(layout, layout.encode(log.context), layout.encode(panel.next_context), log)
 
 
-def _heldout(unit: IntArray, share: float, rng: np.random.Generator) -> BoolArray:
+def heldout_customers(unit: IntArray, share: float, rng: np.random.Generator) -> BoolArray:
     """(n_rounds,) rounds of `share` of the customers, at least one and not all."""
     units, code = np.unique(unit, return_inverse=True)
     order = rng.permutation(len(units))

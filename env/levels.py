@@ -61,7 +61,7 @@ class Shrinkage:
 @dataclass(frozen=True)
 class FittedLevels:
     offset: FloatArray  # (n_actions, n_now, n_after) logits
-    shared: FloatArray  # effects alike for all actions, then each action's level; where a refit begins
+    shared: FloatArray | None  # effects alike for all actions, then each action's level; where a refit begins
     coefficients: FloatArray  # (n_actions, n_features + 1, n_after)
 
 
@@ -71,6 +71,8 @@ def fit_levels(
     """The regression of the rounds weighted by `weight` (n_rounds,); `start` is where the search begins."""
     counts, now = _counts(groups, outcome, weight), outcome.now[groups.first]
     offset = _transition_logits(groups, counts, now, outcome.n_now)
+    if (counts.sum(axis=0) > 0).sum() < 2:  # the same always follows
+        return FittedLevels(offset, *_nothing(groups, outcome.n_after))
     offsets, used = offset[groups.action, now], groups.used(products=shrinkage.products)
     features = groups.features[:, used]
     shared = _fit_shared(groups, features, offsets, counts, shrinkage.shared, None if start is None else start.shared)
@@ -101,6 +103,10 @@ def _fit_shared(
     design = np.column_stack([features[:, :-1], np.eye(groups.n_actions)[groups.action]])
     pull = np.append(np.full(features.shape[1] - 1, penalty), np.full(groups.n_actions, FREE))
     return fit_softmax(design, offsets, counts, np.zeros((design.shape[1], counts.shape[1])), start, penalty=pull)
+
+
+def _nothing(groups: Groups, n_after: int) -> tuple[None, FloatArray]:
+    return None, np.zeros((groups.n_actions, groups.features.shape[1], n_after))
 
 
 def choose_shrinkage(

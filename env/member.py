@@ -8,7 +8,7 @@ import numpy as np
 from analysis.features import FeatureEncoder
 from analysis.outcome_model import LinearOutcomeModel, fit_outcome_model
 from config.market import MarketConfig
-from domain.arrays import BoolArray, FloatArray
+from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.log import LoggedDecisions
 from env.effects import without_products
 from env.layout import LayoutFeatures, StateLayout
@@ -35,9 +35,8 @@ class Rounds:
         """Leaving first, then the next level of each moving column."""
         n, stays = len(self.log), ~self.terminated
         leaving = LevelOutcome(np.zeros(n, np.int64), self.terminated.astype(np.int64), np.ones(n, np.bool_), 1, 2)
-        now, after = self.columns.astype(np.int64), self.after.astype(np.int64)
         moving = [
-            LevelOutcome(now[:, i], after[:, i], stays, len(column.levels), len(column.levels))
+            LevelOutcome(_codes(self.columns, i), _codes(self.after, i), stays, len(column.levels), len(column.levels))
             for i, column in self.layout.moving_levels
         ]
         return [leaving, *moving]
@@ -46,7 +45,7 @@ class Rounds:
     def number_targets(self) -> list[tuple[FloatArray, BoolArray]]:
         """What follows a linear mean, with the rounds that tell: rewards staying and leaving, next moving numbers."""
         reward, stays = self.log.reward, ~self.terminated
-        numbers = [(self.after[:, i], stays) for i, _ in self.layout.moving_numbers]
+        numbers = [(self.after[:, i], stays & np.isfinite(self.after[:, i])) for i, _ in self.layout.moving_numbers]
         return [(reward, stays), (reward, ~stays), *numbers]
 
     def groups(self, encoder: FeatureEncoder) -> Groups:
@@ -149,6 +148,10 @@ class MemberFit:
                     drawn = rng.choice(len(log), size=N_POOL, p=chances / chances.sum())
                     pool[a][:, columns] = left[np.ix_(drawn, columns)]
         return np.asarray(pool - pool.mean(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _codes(columns: FloatArray, place: int) -> IntArray:
+    return columns[:, place].astype(np.int64)
 
 
 def _stacked(model: LinearOutcomeModel, n_features: int) -> FloatArray:

@@ -112,7 +112,8 @@ class MarketModel:
             logits = linear[:, end : end + len(column.levels)] + offset[cell, state[:, 1 + place].astype(np.int64)]
             levels.append(softmax(logits))
             end += len(column.levels)
-        return Outlook(stays_leaves[:, 1], linear[:, :2], linear[:, 2 : 2 + n_numbers], tuple(levels))
+        churn_rate = stays_leaves[:, 1] if self.has_time else np.zeros(len(state))
+        return Outlook(churn_rate, linear[:, :2], linear[:, 2 : 2 + n_numbers], tuple(levels))
 
     def observe(self, state: FloatArray) -> Observation:
         return self._observed.transform(state[:, 1:]).astype(np.float32)

@@ -24,6 +24,7 @@ class SupportTree:
     left: IntArray  # (n_nodes,)
     right: IntArray  # (n_nodes,)
     supported: BoolArray  # (n_nodes, n_actions)
+    shares: FloatArray  # (n_nodes, n_actions) of the rounds of a leaf: how the log's behavior chose there
     depth: int
 
     @property
@@ -35,6 +36,10 @@ class SupportTree:
         if self.masks_nothing:
             return np.ones((len(features), self.supported.shape[1]), dtype=np.bool_)
         return self.supported[self._leaf(features)]
+
+    def leaf_shares(self, features: FloatArray) -> FloatArray:
+        """(n, n_actions) logged action shares among customers like these."""
+        return self.shares[self._leaf(features)]
 
     def _leaf(self, features: FloatArray) -> IntArray:
         rows, node = np.arange(len(features)), np.zeros(len(features), dtype=np.int64)
@@ -67,5 +72,6 @@ def fit_support(features: FloatArray, action: IntArray, n_actions: int, config: 
         left=np.where(is_leaf, own, nodes.children_left),
         right=np.where(is_leaf, own, nodes.children_right),
         supported=enough,
+        shares=counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0),
         depth=int(nodes.max_depth),
     )
