@@ -19,6 +19,7 @@ from domain.segments import Segment, predicate_to_data
 from loop.logs import LogRequest, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forecast_plot, forest_plot
 from loop.text import console, interval, log_lines, number, progress_bar, table
+from loop.threads import one_thread
 from loop.wiring import Workspace
 
 DAYS_AHEAD = 14
@@ -70,6 +71,7 @@ class AnalyzeAnswer:
         out.print(f"run: {self.run}")
 
 
+@one_thread
 def analyze(workspace: Workspace, request: LogRequest, *, seed: int) -> AnalyzeAnswer:
     """The verb: leaves a run directory with plots, and the findings in the knowledge base."""
     path, options = resolve_log(workspace, request)

@@ -1,6 +1,6 @@
 """`amso demo`: the offline loop on a reference market, with what is true beside what was said.
 
-A subscription business logs four months of targeted, partly random offers. AMSO reads that log like anybody's: imports,
+A subscription business logs half a year of targeted, partly random offers. AMSO reads that log like anybody's: imports,
 analyses, trains, judges and ranks. Only the last table knows the market's exact truth.
 """
 
@@ -30,7 +30,7 @@ from loop.train import TrainAnswer, train
 from loop.wiring import Workspace, open_workspace
 
 N_CUSTOMERS = 12_000
-N_PERIODS = 4  # months
+N_PERIODS = 6  # months
 RANDOM_SHARE = 0.6  # of the offers; the rest follows a rule of thumb
 BASELINE = "nothing"
 
@@ -49,7 +49,7 @@ decision_points:
       discount: {cost: 0, discount: 0.25}
       retention_contact: {cost: 0}
       upsell: {cost: 0}
-objective: {metric: net_revenue, direction: maximize, horizon_days: 120}
+objective: {metric: net_revenue, direction: maximize, horizon_days: 180}
 """
 
 T = TypeVar("T")

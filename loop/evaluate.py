@@ -18,6 +18,7 @@ from loop.logs import LogRequest, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forest_plot, overlap_plot
 from loop.targets import baseline_spec, resolve_target
 from loop.text import WORDS, comparison_line, console, estimates_table, log_lines, progress_bar
+from loop.threads import one_thread
 from loop.wiring import Workspace
 from policies.spec import parse_policy_spec
 
@@ -49,6 +50,9 @@ class EvaluateAnswer:
         for line in log_lines(self.read):
             out.print(line)
         out.print(estimates_table(e.estimates))
+        if e.recommended_estimator is not None:
+            out.print(f"{e.recommended_estimator} decides; dm and fqe are as good as their model, whose error their")
+            out.print("intervals leave out")
         out.print(comparison_line(e.comparison))
         out.print(f"[bold]{WORDS[e.verdict]}[/bold]")
         for reason in e.reasons:
@@ -56,6 +60,7 @@ class EvaluateAnswer:
         out.print(f"run: {self.run}")
 
 
+@one_thread
 def evaluate(
     workspace: Workspace, request: LogRequest, *, policy: str, baseline: str | None, seed: int
 ) -> EvaluateAnswer:
@@ -85,6 +90,7 @@ def evaluate(
     return answer
 
 
+@one_thread
 def evaluate_log(
     read: LogRead,
     policy: str | Policy,

@@ -21,6 +21,7 @@ from loop.logs import LogRequest, import_id, log_to_data, read_and_record, resol
 from loop.plots import Bar, forest_plot
 from loop.targets import baseline_spec, policy_directory, resolve_target
 from loop.text import console, interval, log_lines, number, progress_bar, table
+from loop.threads import one_thread
 from loop.wiring import Workspace
 from policies.artifact import load_policy
 from policies.baselines import ConstantPolicy
@@ -93,6 +94,7 @@ class _Question:
     notes: tuple[str, ...]
 
 
+@one_thread
 def recommend(
     workspace: Workspace, request: LogRequest, *, policies: Sequence[str], baseline: str | None, seed: int
 ) -> RecommendAnswer:

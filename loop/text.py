@@ -63,7 +63,9 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, n
     """A plain table; the first `n_text` columns are text, the others are right-aligned."""
     drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(header):
-        drawn.add_column(name, justify="left" if i < n_text else "right", overflow="fold", no_wrap=i >= n_text)
+        drawn.add_column(
+            name, justify="left" if i < n_text else "right", overflow="fold", no_wrap=i == 0 or i >= n_text
+        )
     for row in rows:
         drawn.add_row(*row)
     return drawn

@@ -22,6 +22,7 @@ from loop.logs import LogRequest, import_id, log_to_data, read_and_record, resol
 from loop.plots import Bar, curve_plot, forest_plot
 from loop.targets import baseline_spec, resolve_target
 from loop.text import WORDS, Reporter, comparison_line, console, interval, log_lines, number, progress_bar
+from loop.threads import one_thread
 from loop.wiring import Workspace
 from policies.artifact import save_policy
 from policies.baselines import ConstantPolicy
@@ -89,7 +90,9 @@ class TrainAnswer:
         out.print(comparison_line(j.baseline_comparison))
         held = f"{number(j.heldout.value)} {interval(j.heldout.low, j.heldout.high)}"
         out.print(f"value of what is delivered, on rows it did not see ({j.heldout.method}): {held}")
-        out.print(f"[bold]{WORDS[j.verdict]}[/bold]; delivered: {j.delivered} as {self.policy_version}")
+        out.print(
+            f"[bold]{WORDS[j.verdict]}[/bold]; delivered, refitted on all rows: {j.delivered} ({self.policy_version})"
+        )
         for reason in j.reasons:
             out.print(f"  · {reason}")
         out.print(f"advice: {self.trained.advice}")
@@ -143,6 +146,7 @@ def train_log(
     return train_policy(read, baseline=baseline, heldout=heldout, algo=algo, seed=seed)
 
 
+@one_thread
 def train_policy(
     read: LogRead,
     *,

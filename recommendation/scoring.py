@@ -2,9 +2,11 @@
 
 A strategy's gain is the sum, over its segment's rounds (a panel: episodes), of the doubly robust score of the candidate
 minus that of the baseline. Intervals hold for all strategies of one ranking at once (Bonferroni: Dunn 1961, JASA
-56(293)), since the top of a list is where the luckiest errors gather.
+56(293)), since the top of a list is where the luckiest errors gather; strategies for everyone share one half of the
+error rate, those for segments the other.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,19 +101,38 @@ def score_gains(
     """
     base = scores.names.index(baseline)
     filled = [rows for rows in segments if len(np.unique(scores.cluster[rows.mask])) >= 2]
-    candidates = [j for j in range(len(scores.names)) if j != base]
-    confidence = 1 - (1 - CONFIDENCE) / max(len(candidates) * len(filled), 1)
-    return tuple(_gain(scores, costs, (j, base), rows, confidence) for rows in filled for j in candidates)
+    asked = [
+        (rows, j, _forbidden(scores, j, base, rows)) for rows in filled for j in range(len(scores.names)) if j != base
+    ]
+    shares = _error_shares([(not rows.segment.predicate.conditions, bool(why)) for rows, _, why in asked])
+    return tuple(
+        _gain(scores, costs, (j, base), rows, 1 - share, why)
+        for (rows, j, why), share in zip(asked, shares, strict=True)
+    )
+
+
+def _error_shares(asked: Sequence[tuple[bool, bool]]) -> list[float]:
+    """Each strategy's share of the error rate, from (is for everyone, is refused).
+
+    Strategies for everyone share one half, those for segments the other; what is refused claims nothing and needs none.
+    """
+    told = Counter(is_for_all for is_for_all, is_refused in asked if not is_refused)
+    part = (1 - CONFIDENCE) / max(len(told), 1)
+    return [part / max(told[is_for_all], 1) for is_for_all, _ in asked]
 
 
 def _gain(
-    scores: PolicyScores, costs: PolicyScores | None, pair: tuple[int, int], rows: SegmentRows, confidence: float
+    scores: PolicyScores,
+    costs: PolicyScores | None,
+    pair: tuple[int, int],
+    rows: SegmentRows,
+    confidence: float,
+    refusals: tuple[str, ...],
 ) -> Gain:
     candidate, base = pair
     total = rows.total_weight
     mean = scores.difference(candidate, base, rows.mask, confidence)
     extra = None if costs is None else costs.difference(candidate, base, rows.mask).value * total
-    refusals = (*scores.refusals[base], *scores.refusals[candidate], *_thin(scores, candidate, rows.mask))
     return Gain(
         scores.names[candidate],
         rows.segment,
@@ -120,8 +141,13 @@ def _gain(
         mean.low * total,
         mean.high * total,
         extra,
-        tuple(dict.fromkeys(refusals)),
+        refusals,
     )
+
+
+def _forbidden(scores: PolicyScores, candidate: int, base: int, rows: SegmentRows) -> tuple[str, ...]:
+    found = (*scores.refusals[base], *scores.refusals[candidate], *_thin(scores, candidate, rows.mask))
+    return tuple(dict.fromkeys(found))
 
 
 def _thin(scores: PolicyScores, candidate: int, mask: BoolArray) -> tuple[str, ...]:
