@@ -8,11 +8,7 @@ parameters (panels), a policy learned from another log (one period). Every inter
 writes coverage.json beside this file: coverage and mean width by estimator, share of logs where the gate refuses.
 """
 
-import json
-import platform
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.outcome_learner import OutcomeLearner
+from benchmarks.record import head_commit, write_record
 from config.evaluation import EvaluationConfig
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray, IntArray
@@ -151,24 +148,17 @@ def _code(context: Context, states: Context) -> IntArray:
 
 def main() -> None:
     n_logs = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    started = time.perf_counter()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607 # a benchmark run by hand
+    commit = head_commit()
     results = measure("one period", one_period_trials(n_logs)) + measure("panel", panel_trials(n_logs))
-    versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
-    record = {
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.system()} {platform.machine()}, one thread, {versions}",
-        "seconds": round(time.perf_counter() - started),
-        "design": {
-            "n_logs": n_logs,
-            "n_rounds": N_ROUNDS,
-            "n_customers": N_CUSTOMERS,
-            "n_periods": N_PERIODS,
-            "nominal": EvaluationConfig().confidence,
-        },
-        "results": [asdict(r) for r in results],
+    design = {
+        "n_logs": n_logs,
+        "n_rounds": N_ROUNDS,
+        "n_customers": N_CUSTOMERS,
+        "n_periods": N_PERIODS,
+        "nominal": EvaluationConfig().confidence,
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    rows = [asdict(r) for r in results]
+    write_record(Path(__file__).with_suffix(".json"), rows, design, commit=commit)
     for r in results:
         print(f"{r.kind:10} {r.policy:17} {r.estimator:6} coverage {r.coverage:.3f} width {r.mean_width:8.3f} "
               f"rmse {r.rmse:8.3f} truth {r.mean_truth:8.3f} refused {r.refused:.2f}")  # fmt: skip
