@@ -1,5 +1,6 @@
 """Pictures of answers, written beside the run: forest of intervals, overlap of propensities, learning curves."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from domain.arrays import FloatArray
 
-MAX_LABEL = 44  # characters; longer ones would leave no room for the picture
+MAX_LABEL = 42  # characters a line; longer ones would leave no room for the picture
 
 INK, QUIET, GOOD, DOUBT = "#1f2933", "#9aa5b1", "#0b6e4f", "#b44d12"
 
@@ -33,9 +35,12 @@ def forest_plot(bars: Sequence[Bar], path: Path, *, title: str, x_label: str, re
         color = INK if bar.is_trusted else DOUBT
         axes.plot([bar.low, bar.high], [line, line], color=color, linewidth=2, solid_capstyle="round")
         axes.plot(bar.value, line, "o", color=color, markerfacecolor=color if bar.is_trusted else "white")
-    labels = [_short(bar.label) + ("" if bar.is_trusted else " (not trusted)") for bar in reversed(bars)]
+    labels = [_lines(bar.label) + ("" if bar.is_trusted else "\n(not trusted)") for bar in reversed(bars)]
     axes.set_yticks(range(len(bars)), labels)
     axes.set_ylim(-0.6, len(bars) - 0.4)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    if max(abs(bar.value) for bar in bars) >= 1000:
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     if reference is not None:
         axes.axvline(reference, color=QUIET, linestyle="--", linewidth=1)
     _save(figure, axes, path, title, x_label)
@@ -99,12 +104,12 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _save(figure: Figure, axes: Axes, path: Path, title: str, x_label: str) -> None:
-    axes.set_title(_short(title, 2 * MAX_LABEL), loc="left", fontsize=11, color=INK)
+    axes.set_title(textwrap.shorten(title, 2 * MAX_LABEL, placeholder=" …"), loc="left", fontsize=11, color=INK)
     axes.set_xlabel(x_label)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
 
 
-def _short(text: str, length: int = MAX_LABEL) -> str:
-    """Both ends of a text that is too long."""
-    return text if len(text) <= length else f"{text[: length // 2]}…{text[-(length // 2) :]}"
+def _lines(text: str) -> str:
+    """At most two lines of a label."""
+    return "\n".join(textwrap.wrap(text, MAX_LABEL, max_lines=2, placeholder=" …"))
