@@ -29,7 +29,7 @@ class PolicyValueEstimate:
     stderr: float
     ess: float
     n_rounds: int
-    trusted: bool = True
+    trusted: bool = True  # False: a diagnostic forbids it, or the estimator's interval leaves out its model's error
 
 
 @dataclass(frozen=True)

@@ -78,14 +78,25 @@ def collect_moments(estimator: Estimator, rounds: Rounds) -> Moments:
 
 
 def estimate_value(estimator: Estimator, moments: Moments, policy: str, confidence: float) -> PolicyValueEstimate:
-    """Value and interval. At least two clusters."""
+    """Value and interval; at least two clusters.
+
+    An estimator that uses no weights is as good as its model, whose error its interval leaves out: not to be trusted.
+    """
     value = estimator.value(moments.total)
     gradient = estimator.gradient(moments.total)
     variance = max(float(gradient @ moments.cross @ gradient), 0.0)
     stderr = float(np.sqrt(variance * moments.n_clusters / (moments.n_clusters - 1)))
     half = interval_half_width(stderr, moments.n_clusters, confidence)
     return PolicyValueEstimate(
-        policy, estimator.name, value, value - half, value + half, stderr, moments.ess, moments.n_rounds
+        policy,
+        estimator.name,
+        value,
+        value - half,
+        value + half,
+        stderr,
+        moments.ess,
+        moments.n_rounds,
+        trusted=estimator.uses_weights,
     )
 
 

@@ -53,7 +53,7 @@ def evaluate(
     is_trusted = ruling.verdict is not Verdict.CANNOT_TELL
     estimates = new.estimates if new.name == old.name else new.estimates + old.estimates
     return Evaluation(
-        estimates=tuple(replace(e, trusted=is_trusted) for e in estimates),
+        estimates=tuple(replace(e, trusted=is_trusted and e.trusted) for e in estimates),
         comparison=ruling.comparison,
         diagnostics=new.diagnostics,
         recommended_estimator=assessor.recommended_estimator if is_trusted else None,

@@ -51,8 +51,7 @@ class EvaluateAnswer:
             out.print(line)
         out.print(estimates_table(e.estimates))
         if e.recommended_estimator is not None:
-            out.print(f"{e.recommended_estimator} decides; dm and fqe are as good as their model, whose error their")
-            out.print("intervals leave out")
+            out.print(f"{e.recommended_estimator} decides; the others stand beside it for comparison")
         out.print(comparison_line(e.comparison))
         out.print(f"[bold]{WORDS[e.verdict]}[/bold]")
         for reason in e.reasons:

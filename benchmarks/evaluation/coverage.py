@@ -78,6 +78,8 @@ class Coverage:
     rmse: float
     mean_truth: float
     refused: float  # share of the logs
+    trusted: float  # share of the logs on which the report vouches for this interval
+    trusted_coverage: float | None  # among those; None where there are none
 
 
 def panel_trials(n_logs: int) -> Iterator[Trial]:
@@ -105,30 +107,35 @@ def one_period_trials(n_logs: int) -> Iterator[Trial]:
 
 def measure(kind: str, trials: Iterator[Trial]) -> list[Coverage]:
     """Coverage of every estimator on every policy of some trials."""
-    results: dict[tuple[str, str], list[tuple[float, float, float, float, bool]]] = {}
+    results: dict[tuple[str, str], list[tuple[float, float, float, float, bool, bool]]] = {}
     opened, assessor = None, None
     for trial in trials:
         if opened is not trial.log or assessor is None:
             opened, assessor = trial.log, open_assessor(trial.log, EvaluationConfig(), trial.rng)
         answer = assessor.assess(trial.target)
         for e in answer.estimates:
-            row = (e.value, e.low, e.high, trial.truth, bool(answer.refusals))
+            vouched = e.trusted and not answer.refusals
+            row = (e.value, e.low, e.high, trial.truth, bool(answer.refusals), vouched)
             results.setdefault((answer.name, e.estimator), []).append(row)
     return [_summarize(kind, *key, np.array(rows, dtype=np.float64)) for key, rows in results.items()]
 
 
 def _summarize(kind: str, policy: str, estimator: str, rows: FloatArray) -> Coverage:
-    value, low, high, truth, refused = rows.T
+    value, low, high, truth, refused, trusted = rows.T
+    covers = (low <= truth) & (truth <= high)
+    kept = covers[trusted > 0]
     return Coverage(
         kind,
         policy,
         estimator,
         len(rows),
-        round(float(((low <= truth) & (truth <= high)).mean()), 4),
+        round(float(covers.mean()), 4),
         round(float((high - low).mean()), 4),
         round(float(np.sqrt(((value - truth) ** 2).mean())), 4),
         round(float(truth.mean()), 4),
         round(float(refused.mean()), 4),
+        round(float(trusted.mean()), 4),
+        round(float(kept.mean()), 4) if len(kept) else None,
     )
 
 
