@@ -29,7 +29,8 @@ def calibrate(
         group: (n_rounds,).
     """
     rows = [group == g for g in np.unique(group)]
-    return tuple(_bin(predicted[:, r], observed[r], unit[r]) for r in rows)
+    overall = float((observed - predicted.mean(axis=0)).var())
+    return tuple(_bin(predicted[:, r], observed[r], unit[r], overall) for r in rows)
 
 
 def quantile_groups(predicted: FloatArray, n_bins: int) -> IntArray:
@@ -39,11 +40,12 @@ def quantile_groups(predicted: FloatArray, n_bins: int) -> IntArray:
     return np.asarray(np.searchsorted(edges, mean, side="right"), dtype=np.int64)
 
 
-def _bin(predicted: FloatArray, observed: FloatArray, unit: IntArray) -> CalibrationBin:
+def _bin(predicted: FloatArray, observed: FloatArray, unit: IntArray, overall: float) -> CalibrationBin:
+    """Where nothing varied (no purchase at all, say) the variance of all rounds stands in for the group's own."""
     mean = predicted.mean(axis=0)
-    away = observed - mean
+    away, n = observed - mean, len(observed)
     _, code = np.unique(unit, return_inverse=True)
     by_unit = np.bincount(code, weights=away - away.mean())
-    sampling = float((by_unit**2).sum()) / len(observed) ** 2
+    sampling = float((by_unit**2).sum()) / n**2 if np.ptp(observed) > 0 else overall / n
     fitting = float(predicted.mean(axis=1).var(ddof=1)) if len(predicted) > 1 else 0.0
-    return CalibrationBin(float(mean.mean()), float(observed.mean()), float(np.sqrt(sampling + fitting)), len(observed))
+    return CalibrationBin(float(mean.mean()), float(observed.mean()), float(np.sqrt(sampling + fitting)), n)

@@ -1,9 +1,9 @@
 """Does the fitted market resemble customers it never saw? A market that fails is not learned in.
 
-Four questions on held-out customers: is the hazard calibrated (over its range, and over time), is the reward, do survival
-and reward per period follow the logged curves when the market plays by the logged behavior, and are the logged actions
-such as the logged propensities announce? A gap counts when it exceeds both a band (bootstrap of customers, spread of the members,
-Bonferroni over all comparisons) and a tolerance.
+Four questions on held-out customers: is the hazard calibrated (over its range, and over time), is the reward, do
+survival and reward per period follow the logged curves when the market plays by the logged behavior, and are the logged
+actions such as the logged propensities announce? A gap counts when it exceeds both a band (bootstrap of customers,
+spread of the members, Bonferroni over all comparisons) and a tolerance.
 """
 
 from collections.abc import Sequence

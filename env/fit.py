@@ -1,6 +1,7 @@
 """Fits a market to a decision log: choices on held-out customers, then members on bootstraps by customer."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from analysis.features import fit_encoder
 from config.market import MarketConfig
@@ -20,8 +21,12 @@ def fit_market(log: LoggedDecisions, config: MarketConfig | None = None, *, rng:
     Raises:
         InvalidSnapshot: fewer than two customers, or one action only.
     """
-    config = MarketConfig() if config is None else config
     _check(log)
+    with threadpool_limits(1):  # the matrices are small, and the number of threads would change the last bits
+        return _fit(log, MarketConfig() if config is None else config, rng)
+
+
+def _fit(log: LoggedDecisions, config: MarketConfig, rng: np.random.Generator) -> MarketModel:
     encoder = fit_encoder(log.context)
     rounds = _rounds(log, config)
     effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)

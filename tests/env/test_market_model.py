@@ -1,0 +1,195 @@
+"""The fitted market: lawful, reproducible, aware of its support, and good enough to plan in."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from analysis.outcome_model import fit_outcome_model
+from config.market import MarketConfig
+from domain.actions import ActionSet
+from domain.context import Context
+from domain.errors import InvalidSnapshot
+from domain.log import LoggedDecisions, Panel
+from env.fit import fit_market
+from env.forecast import expected_value
+from env.market import MarketCore
+from env.model import MarketModel
+from env.reference.behavior import TargetedBehavior
+from env.reference.exact import distribution_of, score_distribution, value
+from env.reference.log import one_period_log, panel_log
+from env.reference.subscription import subscription_market
+from tests.env.planning import plan
+
+
+@cache
+def make_log(seed: int = 0, n_customers: int = 4_000) -> LoggedDecisions:
+    return panel_log(subscription_market(), n_customers, rng=np.random.default_rng(seed))
+
+
+@cache
+def make_model(seed: int = 0) -> MarketModel:
+    return fit_market(make_log(seed), rng=np.random.default_rng(seed + 100))
+
+
+def make_drifting_log(n_customers: int = 400, n_periods: int = 8) -> LoggedDecisions:
+    """One moving number, next = .5 * level + 1 if pushed + noise of .1; nobody leaves; the reward is the level."""
+    rng, rows = np.random.default_rng(0), n_customers * n_periods
+    level = np.empty((n_customers, n_periods + 1))
+    level[:, 0] = rng.normal(size=n_customers)
+    action = rng.integers(2, size=(n_customers, n_periods))
+    for t in range(n_periods):
+        level[:, t + 1] = 0.5 * level[:, t] + action[:, t] + 0.1 * rng.normal(size=n_customers)
+    step = np.tile(np.arange(n_periods), n_customers)
+    episode = np.repeat(np.arange(n_customers), n_periods)
+    following = Context({"level": level[:, 1:].ravel()}, rows)
+    panel = Panel(episode, step, following, np.zeros(rows, np.bool_), step == n_periods - 1)
+    before = level[:, :-1].ravel()
+    context = Context({"level": before}, rows)
+    return LoggedDecisions(ActionSet(("rest", "push")), action.ravel(), before, "reward", context, episode, panel=panel)
+
+
+def test_plan_in_the_fitted_market__is_good_in_the_true_one() -> None:
+    market = subscription_market()
+    policy, promised = plan(make_model(), market)
+    assert score_distribution(market, policy) >= 0.85
+    assert 0.85 <= promised / value(market, policy) <= 1.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_plan_in_the_fitted_market__is_good_for_every_seed(seed: int) -> None:
+    market = subscription_market()
+    policy, promised = plan(make_model(seed), market)
+    assert score_distribution(market, policy) >= 0.88
+    assert 0.9 <= promised / value(market, policy) <= 1.12
+
+
+def test_rates_are_probabilities() -> None:
+    model, rng = make_model(), np.random.default_rng(1)
+    state = model.initial(500, rng)
+    outlook = model.outlook(state, rng.integers(5, size=500))
+    assert outlook.churn_rate.min() > 0
+    assert outlook.churn_rate.max() < 1
+    for rates in outlook.levels:
+        assert rates.min() >= 0
+        np.testing.assert_allclose(rates.sum(axis=1), 1)
+
+
+def test_observation__is_what_the_encoder_makes_of_the_context() -> None:
+    model = make_model()
+    state = model.initial(300, np.random.default_rng(2))
+    expected = model.encoder.transform(model.context(state)).astype(np.float32)
+    assert model.observe(state).tobytes() == expected.tobytes()
+
+
+def test_simulation__keeps_static_columns_and_known_levels() -> None:
+    model = make_model()
+    core = MarketCore(model, 400, horizon=50, seed=0)
+    core.reset()
+    before = core.context
+    core.step(np.zeros(400, dtype=np.int64))
+    moved = model.advance(core.state, np.ones(400, dtype=np.int64), np.random.default_rng(0))
+    np.testing.assert_array_equal(core.context.column("plan"), model.context(moved.next_state).column("plan"))
+    for name, values in model.context(moved.next_state).columns.items():
+        assert set(values.tolist()) <= set(make_log().context.column(name).tolist())
+    assert before.n_rounds == 400
+
+
+def test_same_seed__same_bytes() -> None:
+    small = make_log(n_customers=400)
+
+    def trajectory() -> bytes:
+        model = fit_market(small, MarketConfig(n_members=2), rng=np.random.default_rng(3))
+        core = MarketCore(model, 100, horizon=6, seed=4)
+        core.reset()
+        steps = [core.step(np.full(100, t % 5)) for t in range(8)]
+        return b"".join(s.observation.tobytes() + s.reward.tobytes() for s in steps)
+
+    assert trajectory() == trajectory()
+
+
+def test_hazard__recovers_the_truth_where_the_log_is() -> None:
+    market, model, log = subscription_market(), make_model(), make_log()
+    codes = model.layout.encode(market.states)
+    places = {tuple(row): i for i, row in enumerate(codes.tolist())}
+    columns = model.layout.encode(log.context)
+    states = np.array([places[tuple(row)] for row in columns.tolist()])
+    predicted = model.outlook(model.with_members(columns, np.zeros(len(log), np.int64)), log.action).churn_rate
+    truth = market.churn_rate[states, log.action]
+    assert np.corrcoef(predicted, truth)[0, 1] > 0.9
+    assert abs(predicted.mean() - truth.mean()) < 0.01
+
+
+def test_expected_value__agrees_with_the_truth_of_the_logging_policy() -> None:
+    market, behavior = subscription_market(), TargetedBehavior()
+    simulated = expected_value(make_model(), behavior, horizon=12, n_customers=5_000, rng=np.random.default_rng(0))
+    truth = value(market, distribution_of(market, behavior), horizon=12, discount=1.0)
+    assert abs(simulated.value - truth) < 0.05 * truth
+    assert simulated.pessimistic() < simulated.value
+    assert len(simulated.by_member) == 5
+
+
+def test_support__masks_what_was_never_tried() -> None:
+    """Without any discount for premium customers in the log, none is offered to them in the market."""
+    log = make_log()
+    tried = ~((log.context.column("plan") == "premium") & (log.action == 2))
+    kept = log.take(np.flatnonzero(tried))
+    model = fit_market(kept, MarketConfig(n_members=1), rng=np.random.default_rng(0))
+    state = model.initial(2_000, np.random.default_rng(1))
+    premium = model.context(state).column("plan") == "premium"
+    supported = model.supported(state)
+    assert supported[premium, 2].mean() < 0.05
+    assert supported[~premium, 2].mean() > 0.95
+    assert supported.any(axis=1).all()
+
+
+def test_log_without_time__is_the_outcome_model() -> None:
+    market = subscription_market()
+    log = one_period_log(market, 4_000, rng=np.random.default_rng(0))
+    model = fit_market(log, rng=np.random.default_rng(0))
+    moved = model.advance(
+        model.initial(100, np.random.default_rng(1)), np.zeros(100, np.int64), np.random.default_rng(2)
+    )
+    assert not moved.terminated.any()
+    ours, theirs = model.expected_rewards(market.states), fit_outcome_model(log).expected_reward(market.states)
+    weight = market.initial_distribution
+    assert np.sqrt((weight @ (ours - market.expected_reward) ** 2).mean()) < 1.1 * np.sqrt(
+        (weight @ (theirs - market.expected_reward) ** 2).mean()
+    )
+
+
+def test_moving_number__recovers_its_law_and_stays_in_range() -> None:
+    log = make_drifting_log()
+    model = fit_market(log, MarketConfig(n_members=2), rng=np.random.default_rng(0))
+    state = model.with_members(np.array([[0.4], [0.4]]), np.array([0, 1]))
+    rest, push = (model.outlook(state, np.full(2, a)).numbers[:, 0] for a in (0, 1))
+    np.testing.assert_allclose(rest, 0.2, atol=0.03)
+    np.testing.assert_allclose(push, 1.2, atol=0.03)
+    many = model.with_members(np.full((2_000, 1), 0.4), np.zeros(2_000, np.int64))
+    moved = model.advance(many, np.zeros(2_000, np.int64), np.random.default_rng(0))
+    assert 0.08 < moved.next_state[:, 1].std() < 0.12
+    assert moved.next_state[:, 1].max() <= log.context.column("level").max() + 1.0
+    assert not moved.terminated.any()
+
+
+def test_missing_values__are_a_level_of_their_own() -> None:
+    log = make_log(n_customers=400)
+    values = log.context.column("engagement").astype(np.float64)
+    holes = np.random.default_rng(0).random(len(log)) < 0.2
+    columns = {**log.context.columns, "survey": np.where(holes, np.nan, values)}
+    assert log.panel is not None
+    following = Context({**log.panel.next_context.columns, "survey": columns["survey"]}, len(log))
+    holed = replace(log, context=Context(columns, len(log)), panel=replace(log.panel, next_context=following))
+    model = fit_market(holed, MarketConfig(n_members=1), rng=np.random.default_rng(0))
+    state = model.initial(200, np.random.default_rng(0))
+    assert np.isnan(model.context(state).column("survey").astype(np.float64)).any()
+    assert np.isfinite(model.observe(state)).all()
+
+
+def test_one_action__is_refused_with_what_to_do() -> None:
+    log = make_log(n_customers=400)
+    with pytest.raises(InvalidSnapshot, match="1 of 5 actions") as refused:
+        fit_market(log.take(log.action == 0), rng=np.random.default_rng(0))
+    assert "experiment" in refused.value.hint
