@@ -8,7 +8,7 @@ class DqnConfig:
     """Defaults come from our own runs on the reference subscription market unless a source is named."""
 
     n_customers: int = 1024  # that live side by side in the market
-    periods: int = 300  # played by each of them
+    periods: int = 400  # played by each of them
     warmup_periods: int = 16  # uniformly random actions before the first gradient step
     restart_periods: int = 48  # a customer who stays longer is replaced, and its value bootstrapped
     hidden: tuple[int, ...] = (64, 64)  # units of the ReLU layers (stable-baselines3's default)
@@ -19,5 +19,5 @@ class DqnConfig:
     target_rate: float = 0.02  # share of the online network that enters the target network a gradient step
     average_rate: float = 0.003  # the same for the averaged network, which is what is delivered
     epsilon_final: float = 0.1  # share of random actions once exploration has settled
-    epsilon_periods: int = 100  # until it has
+    epsilon_periods: int = 130  # until it has
     max_grad_norm: float = 10.0  # stable-baselines3's default
