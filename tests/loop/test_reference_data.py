@@ -1,0 +1,61 @@
+"""`amso train` and `evaluate` on real logs with known reference figures; one fold seed each, all in benchmarks/."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import runner
+
+DATA = Path(os.environ.get("AMSO_REFERENCE_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")).resolve()
+
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no reference data in {DATA}")
+
+
+@pytest.fixture(autouse=True)
+def _own_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMSO_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+def answer(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(runner.app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_promotion__pays_for_some_and_config_from_init_trains_unedited() -> None:
+    assert answer("init", "--from", str(DATA / "promo_train.parquet"))["open_questions"]
+    data = answer("train")
+    assert (data["verdict"], data["delivered"]) == ("promote", "learned")
+    assert data["comparison"]["low"] > 0
+    assert data["best_constant"]["policy"] == "constant:none"
+
+
+def test_email__to_men_is_best_and_targeting_proves_nothing() -> None:
+    assert answer("init", "--from", str(DATA / "hillstrom.parquet"))["open_questions"]
+    data = answer("train", "--baseline", "constant:no_email")
+    assert data["verdict"] != "promote"
+    assert data["delivered"] == "constant:mens_email"
+    assert data["baseline_comparison"]["low"] > 0
+
+
+def test_loan_prices__two_lowest_cannot_be_told_apart() -> None:
+    log = str(DATA / "loan_price_wave12.parquet")
+    request = ("train", "--log", log, "--reward", "reward_applied")
+    data = answer(*request, "--exclude-action", "p5_above_std")
+    assert data["delivered"] in ("constant:p1_le60", "constant:p2_60_75")
+    assert any("indistinguishable" in reason for reason in data["reasons"])
+    assert any("renormalised" in note for note in data["log"]["notes"])
+
+
+def test_clicks__keep_their_reference_values_whatever_the_verdict() -> None:
+    data = answer("evaluate", str(DATA / "obd_men_bts.parquet"), "--policy", "uniform", "--reward", "reward_click")
+    values = {(e["policy"], e["estimator"]): e["value"] for e in data["estimates"]}
+    assert round(values["uniform", "ips"], 7) == 0.0030086
+    assert round(values["uniform", "snips"], 7) == 0.0031894
+    assert any("656" in reason for reason in data["reasons"])
