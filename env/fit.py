@@ -32,8 +32,11 @@ def _fit(log: LoggedDecisions, config: MarketConfig, rng: np.random.Generator) -
     effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
     fit = MemberFit(rounds, effects)
     choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
-    whole = fit.member(np.ones(len(log)), choices, None, rng)
-    members = [fit.member(_bootstrap_weight(log.unit, rng), choices, whole, rng) for _ in range(config.n_members)]
+    weight = log.sample_weight
+    whole = fit.member(weight, choices, None, rng)
+    members = [
+        fit.member(weight * _bootstrap_weight(log.unit, rng), choices, whole, rng) for _ in range(config.n_members)
+    ]
     observed = LayoutFeatures(rounds.layout, encoder).transform(rounds.columns)
     return MarketModel(
         actions=log.actions,
@@ -42,7 +45,7 @@ def _fit(log: LoggedDecisions, config: MarketConfig, rng: np.random.Generator) -
         layout=rounds.layout,
         tables=_tables(members),
         support=fit_support(observed, log.action, log.n_actions, config),
-        first_states=rounds.columns[first_rounds(log)],
+        first_states=rounds.columns[_first_states(log, rng)],
         n_members=config.n_members,
         has_time=log.panel is not None,
         reward_name=log.reward_name,
@@ -52,6 +55,14 @@ def _fit(log: LoggedDecisions, config: MarketConfig, rng: np.random.Generator) -
 def first_rounds(log: LoggedDecisions) -> BoolArray:
     """(n_rounds,) where episodes begin; every round of a log without time."""
     return np.ones(len(log), dtype=np.bool_) if log.panel is None else log.panel.step == 0
+
+
+def _first_states(log: LoggedDecisions, rng: np.random.Generator) -> IntArray:
+    """Rows with which episodes begin; of a subsampled log, drawn as often as its weights say."""
+    rows = np.flatnonzero(first_rounds(log))
+    if log.weight is None:
+        return rows
+    return rng.choice(rows, size=len(rows), p=log.weight[rows] / log.weight[rows].sum())
 
 
 def _check(log: LoggedDecisions) -> None:

@@ -91,7 +91,7 @@ class MemberFit:
         leaving, *moving = self._rounds.level_outcomes
         chosen = [choose_shrinkage(self._groups, leaving, heldout, config, products=products)]
         chosen += [choose_shrinkage(self._groups, o, heldout, config, products=(False,)) for o in moving]
-        kept = (~heldout).astype(np.float64)
+        kept = self._rounds.log.sample_weight * ~heldout
         numbers = [
             len(products) > 1
             and self._error(j, kept, heldout, products=True) < self._error(j, kept, heldout, products=False)
@@ -122,7 +122,7 @@ class MemberFit:
         kept = tells & (weight > 0)
         if not kept.any():  # nobody ever left, or everybody did: the other half of the model carries all
             kept = weight > 0
-        log = replace(self._rounds.log, reward=values, weight=weight * self._rounds.log.sample_weight)
+        log = replace(self._rounds.log, reward=values, weight=weight)
         return fit_outcome_model(log.take(kept), self._encoder if products else without_products(self._encoder))
 
     def _predict(self, model: LinearOutcomeModel) -> FloatArray:
@@ -141,7 +141,7 @@ class MemberFit:
         staying = np.array([j for j in range(len(models)) if j != 1])
         for a in range(log.n_actions):
             for columns in (staying, np.array([1])):
-                telling = weight * targets[columns[0]][1]
+                telling = weight * targets[columns[0]][1] * np.isfinite(left[:, columns]).all(axis=1)
                 own = telling * (log.action == a)
                 chances = own if own.any() else telling
                 if chances.any():
