@@ -10,10 +10,13 @@ from domain.actions import Action
 from domain.estimates import Verdict
 from domain.segments import Segment
 from domain.strategies import RankedStrategy, Strategy
+from policies.spec import SpecKind
 from recommendation.experiment import ExperimentDesign, design_experiment
 from recommendation.risk import DEFAULT_TIERS, RiskTier, risk_tier
 from recommendation.scoring import Gain
 
+POLICIES = ("logged", "uniform")  # these choose among actions, as does any name that starts as follows
+POLICY_PREFIXES = ("policy:", *(f"{kind}:" for kind in SpecKind))
 ORDER = {Verdict.PROMOTE: 0, Verdict.HOLD: 1, Verdict.CANNOT_TELL: 2, Verdict.REJECT: 3}
 
 
@@ -23,12 +26,11 @@ class RankingContext:
 
     decision_point: str
     baseline: str
-    n_units: int  # in the whole log
+    n_units: int  # in the whole log, subsampling undone as in the gains
     reward_sd: float  # of one unit's reward in the log
     units_per_day: float | None  # None where the log has no times
     catalogue: Mapping[str, Action] = field(default_factory=dict)
     tiers: tuple[RiskTier, ...] = DEFAULT_TIERS
-    simulated: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # candidate -> evidence
 
 
 def rank_strategies(gains: Sequence[Gain], context: RankingContext) -> tuple[RankedStrategy, ...]:
@@ -58,7 +60,7 @@ def _as_strategy(gain: Gain, context: RankingContext) -> RankedStrategy:
         cost=gain.extra_cost if tells else None,
         roi=gain.roi,
         historical={"method": "doubly robust on the log", "baseline": context.baseline, "intervals": "simultaneous"},
-        simulated=context.simulated.get(gain.candidate, {}),
+        simulated={},  # nothing simulates a strategy yet
         risk_tier=risk_tier(gain.n_units / context.n_units, _actions_of(gain.candidate, context), context.tiers),
         verdict=gain.verdict,
         reason=_reason(gain, context.baseline),
@@ -88,24 +90,36 @@ def _experiments(gains: Sequence[Gain], context: RankingContext) -> list[RankedS
     for gain in gains:
         by_segment.setdefault(gain.segment.segment_id, []).append(gain)
     open_segments = [
-        [g for g in found if g.verdict in (Verdict.HOLD, Verdict.CANNOT_TELL) and not g.candidate.startswith("policy:")]
+        [g for g in found if g.verdict in (Verdict.HOLD, Verdict.CANNOT_TELL) and _is_action(g.candidate)]
         for found in by_segment.values()
         if all(g.verdict is not Verdict.PROMOTE for g in found)
     ]
-    designs = [(found, _design(found, context)) for found in open_segments if found]
+    designs = [(found, _design(found, context)) for found in open_segments if len(_arms(found, context)) >= 2]
     designs.sort(key=lambda pair: -max(g.high for g in pair[0]))
     return [_experiment_row(found[0].segment, found, design, context) for found, design in designs]
+
+
+def _is_action(name: str) -> bool:
+    """Whether one can randomise over it: what a policy or the log itself chooses is no arm."""
+    return name not in POLICIES and not name.startswith(POLICY_PREFIXES)
+
+
+def _arms(gains: Sequence[Gain], context: RankingContext) -> tuple[str, ...]:
+    baseline = (context.baseline,) if _is_action(context.baseline) else ()
+    return (*baseline, *(g.candidate for g in gains))
 
 
 def _design(gains: Sequence[Gain], context: RankingContext) -> ExperimentDesign:
     n_units = gains[0].n_units
     per_day = context.units_per_day
+    is_bounded = not any(g.refusals for g in gains)  # an interval that is not trusted bounds nothing
     return design_experiment(
-        (context.baseline, *(g.candidate for g in gains)),
+        _arms(gains, context),
         reward_sd=context.reward_sd,
         n_units=n_units,
         units_per_day=None if per_day is None else per_day * n_units / context.n_units,
-        worst_loss_per_unit=max(max(-g.low for g in gains) / n_units, 0.0),
+        worst_loss_per_unit=max(max(-g.low for g in gains) / n_units, 0.0) if is_bounded else None,
+        has_baseline=_is_action(context.baseline),
     )
 
 
@@ -125,18 +139,26 @@ def _experiment_row(
         roi=None,
         historical={"design": asdict(design)},
         simulated={},
-        risk_tier=risk_tier(
-            gains[0].n_units / context.n_units,
-            tuple(context.catalogue[g.candidate] for g in gains if g.candidate in context.catalogue),
-            context.tiers,
-        ),
+        risk_tier=risk_tier(gains[0].n_units / context.n_units, _entries(design.actions, context), context.tiers),
         verdict=Verdict.CANNOT_TELL,
         reason=(
             f"the log cannot tell: randomise evenly over {names}, {design.units_per_action:,} units each{duration}; "
             f"would see a difference of {design.smallest_difference:.3g} a unit; "
-            f"may cost at most {design.largest_loss:,.0f} against {context.baseline}"
+            f"{_loss(design, context.baseline)}"
         ),
     )
+
+
+def _entries(arms: Sequence[str], context: RankingContext) -> tuple[Action, ...]:
+    """The arms' catalogue entries; none at all where one is unknown, which is the strictest tier."""
+    known = all(arm in context.catalogue for arm in arms)
+    return tuple(context.catalogue[arm] for arm in arms) if known else ()
+
+
+def _loss(design: ExperimentDesign, baseline: str) -> str:
+    if design.largest_loss is None:
+        return "its loss cannot be bounded from this log"
+    return f"may cost at most {design.largest_loss:,.0f} against {baseline}"
 
 
 def _with_rank(row: RankedStrategy, rank: int) -> RankedStrategy:

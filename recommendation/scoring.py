@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domain.arrays import BoolArray, IntArray
+from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.estimates import Verdict
 from domain.log import LoggedDecisions
 from domain.segments import Segment
 from evaluation.scores import PolicyScores
 
 CONFIDENCE = 0.95
-MIN_UNITS = 200  # fewer in a segment: cannot tell
-MIN_ESS = 100.0  # effective rounds behind a candidate in a segment
+MIN_UNITS = 200  # fewer scored in a segment: cannot tell; sampled units, since they carry the evidence
+MIN_ESS = 100.0  # effective rounds behind a candidate, and behind the baseline, in a segment
+NO_COST = 1e-9  # of the costs compared: a smaller difference is rounding
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class SegmentRows:
     segment: Segment
     mask: BoolArray  # (n,) over the scores' rows
     total_weight: float  # of the segment's rounds (a panel: episodes) in the whole log
-    n_units: int  # in the whole log
+    n_units: int  # in the whole log, subsampling undone, as in `total_weight`
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Gain:
 
     candidate: str
     segment: Segment
-    n_units: int
+    n_units: int  # subsampling undone
     value: float
     low: float
     high: float
@@ -80,8 +81,18 @@ def lay_segments(
         inside = segment.predicate.mask(log.context)
         own = starts[inside[starts]]
         scored = inside[rows[first_row]]
-        laid.append(SegmentRows(segment, scored, float(weight[own].sum()), len(np.unique(unit[own]))))
+        laid.append(SegmentRows(segment, scored, float(weight[own].sum()), count_units(unit[own], weight[own])))
     return tuple(laid)
+
+
+def count_units(unit: IntArray, weight: FloatArray) -> int:
+    """Units behind rows that were subsampled: each counts as the mean of its rows' weights (n_rows,).
+
+    >>> count_units(np.array([0, 0, 1]), np.array([1.0, 1.0, 10.0]))
+    11
+    """
+    _, codes = np.unique(unit, return_inverse=True)
+    return round(float((np.bincount(codes, weights=weight) / np.bincount(codes)).sum()))
 
 
 def score_gains(
@@ -132,7 +143,7 @@ def _gain(
     candidate, base = pair
     total = rows.total_weight
     mean = scores.difference(candidate, base, rows.mask, confidence)
-    extra = None if costs is None else costs.difference(candidate, base, rows.mask).value * total
+    extra = None if costs is None else _extra_cost(costs, pair, rows.mask) * total
     return Gain(
         scores.names[candidate],
         rows.segment,
@@ -145,16 +156,25 @@ def _gain(
     )
 
 
+def _extra_cost(costs: PolicyScores, pair: tuple[int, int], mask: BoolArray) -> float:
+    """The candidate's mean cost over the baseline's; a ratio to what is only rounding would be an enormous ROI."""
+    extra = costs.difference(*pair, mask).value
+    return 0.0 if abs(extra) <= NO_COST * np.abs(costs.scores[mask][:, pair]).mean() else extra
+
+
 def _forbidden(scores: PolicyScores, candidate: int, base: int, rows: SegmentRows) -> tuple[str, ...]:
-    found = (*scores.refusals[base], *scores.refusals[candidate], *_thin(scores, candidate, rows.mask))
+    found = (*scores.refusals[base], *scores.refusals[candidate], *_thin(scores, (candidate, base), rows.mask))
     return tuple(dict.fromkeys(found))
 
 
-def _thin(scores: PolicyScores, candidate: int, mask: BoolArray) -> tuple[str, ...]:
-    """Too few units, or too few of them treated as the candidate would."""
-    n_units, ess = len(np.unique(scores.cluster[mask])), scores.ess(candidate, mask)
+def _thin(scores: PolicyScores, pair: tuple[int, int], mask: BoolArray) -> tuple[str, ...]:
+    """Too few units, or too few of them treated as the candidate would, or as the baseline would."""
+    n_units = len(np.unique(scores.cluster[mask]))
     if n_units < MIN_UNITS:
         return (f"only {n_units} units in this segment; {MIN_UNITS} are the least",)
-    if ess < MIN_ESS:
-        return (f"only {ess:.0f} effective rounds like this in the segment; {MIN_ESS:.0f} are the least",)
+    thin = min(pair, key=lambda policy: scores.ess(policy, mask))
+    if (ess := scores.ess(thin, mask)) < MIN_ESS:
+        return (
+            f"only {ess:.0f} effective rounds like {scores.names[thin]} in the segment; {MIN_ESS:.0f} are the least",
+        )
     return ()

@@ -1,19 +1,23 @@
 """Scoring, ranking, risk and experiments, on scores made by hand."""
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
 import pytest
 
-from domain.actions import Action
+from domain.actions import Action, ActionSet
 from domain.arrays import FloatArray
+from domain.context import Context
 from domain.estimates import Diagnostics, Verdict
+from domain.log import LoggedDecisions
 from domain.segments import ALL, Condition, Predicate, Segment
+from domain.strategies import RankedStrategy
 from evaluation.scores import PolicyScores
 from recommendation.experiment import design_experiment
 from recommendation.ranking import RankingContext, rank_strategies
 from recommendation.risk import risk_tier
-from recommendation.scoring import Gain, SegmentRows, score_gains
+from recommendation.scoring import Gain, SegmentRows, lay_segments, score_gains
 
 N = 1000
 YOUNG = Segment("young", Predicate((Condition("age", max=30.0),)))
@@ -100,6 +104,31 @@ def test_thin_segment__cannot_tell() -> None:
     assert "50 units" in gain.refusals[0]
 
 
+def test_thin_baseline__cannot_tell() -> None:
+    weights = np.ones((N, 2))
+    weights[1:, 0] = 1e-9  # one round speaks for the baseline
+    scores = replace(make_scores(np.zeros(N), np.ones(N)), importance_weight=weights)
+    (gain,) = score_gains(scores, None, baseline="none", segments=[everyone()])
+    assert gain.verdict is Verdict.CANNOT_TELL
+    assert "only 1 effective rounds like none" in gain.refusals[0]
+
+
+def test_roi__of_rounding_is_none() -> None:
+    costs = make_scores(np.full(N, 0.1), np.full(N, 0.1 + 1e-17 + 1.5e-15))
+    (gain,) = score_gains(make_scores(np.zeros(N), np.ones(N)), costs, baseline="none", segments=[everyone()])
+    assert (gain.extra_cost, gain.roi) == (0.0, None)
+
+
+def test_lay_segments__units_are_counted_with_their_weights() -> None:
+    """Two rows of a unit of weight 1 and one of a unit of weight 10: eleven units stand behind twelve rounds."""
+    unit, weight = np.array([0, 0, 1]), np.array([1.0, 1.0, 10.0])
+    log = LoggedDecisions(
+        ActionSet(("none",)), np.zeros(3, np.int64), np.zeros(3), "reward", Context({}, 3), unit, weight=weight
+    )
+    (rows,) = lay_segments(log, np.arange(3), np.arange(3), [ALL])
+    assert (rows.n_units, rows.total_weight) == (11, 12.0)
+
+
 def test_roi__is_gain_over_extra_cost_and_null_where_nothing_more_is_spent() -> None:
     noise = np.random.default_rng(0).normal(size=N)
     scores = make_scores(np.zeros(N), noise + 2)
@@ -125,6 +154,37 @@ def test_ranking__designs_an_experiment_only_for_segments_without_a_proven_gain(
     assert experiment.strategy.segment is YOUNG
     assert experiment.expected_value is None
     assert experiment.historical["design"]["actions"] == ("none", "a")  # type: ignore[index] # plain data
+
+
+def experiment_of(gains: list[Gain], **changes: object) -> RankedStrategy:
+    (row,) = [s for s in rank_strategies(gains, make_context(**changes)) if s.strategy.action == "experiment"]
+    return row
+
+
+@pytest.mark.parametrize("baseline", ["logged", "uniform", "policy:v1", "probabilities:p_"])
+def test_experiment__arms_are_actions(baseline: str) -> None:
+    gains = [make_gain("none", 1, 5), make_gain("promo", 1, 5), make_gain("policy:v2", 1, 5)]
+    design = experiment_of(gains, baseline=baseline).historical["design"]
+    assert design["actions"] == ("none", "promo")  # type: ignore[index] # plain data
+    assert design["largest_loss"] == 2 * 250 * 4 / 500  # type: ignore[index] # both arms may lose
+
+
+def test_experiment__one_arm_is_none() -> None:
+    ranked = rank_strategies([make_gain("promo", 1, 5)], make_context(baseline="logged"))
+    assert [s.strategy.action for s in ranked] == ["promo"]
+
+
+def test_experiment__a_refused_interval_bounds_no_loss() -> None:
+    row = experiment_of([make_gain("a", 0, 5), make_gain("b", 0, 1, refusals=("no overlap",))])
+    assert row.historical["design"]["largest_loss"] is None  # type: ignore[index] # plain data
+    assert row.reason.endswith("its loss cannot be bounded from this log")
+
+
+def test_experiment__with_an_arm_that_the_catalogue_lacks_is_of_the_strictest_tier() -> None:
+    gains, catalogue = [make_gain("a", 0, 5), make_gain("b", 0, 5)], {"none": Action("none"), "a": Action("a")}
+    few = {"n_units": 100_000}  # a reach of 0.5 %
+    assert experiment_of(gains, catalogue=catalogue | {"b": Action("b")}, **few).risk_tier == "low"
+    assert experiment_of(gains, catalogue=catalogue, **few).risk_tier == "high"
 
 
 def test_ranking__shows_no_number_that_is_not_trusted() -> None:
