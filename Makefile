@@ -6,7 +6,6 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # small matrices: several threads wait for each other longer than they work
 export OMP_NUM_THREADS ?= 1
 export AMSO_REFERENCE_DATA ?= $(abspath ../shared/data)
-ROOMS := domain config knowledge collection analysis env policies agents evaluation recommendation loop amso runner.py
 
 .PHONY: demo test check full clean
 demo: $(VENV)/.installed

@@ -45,8 +45,8 @@ def put_rooms_on_path() -> None:
                 f"AMSO's room {room!r} cannot be imported: a module of that name is already imported from {where}. "
                 "Import amso first, or use a separate environment for the package that owns it."
             )
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    if sys.path[0] != str(root):  # an editable install has it at the end, behind a user's own config.py
+        sys.path[:] = [str(root), *(place for place in sys.path if place != str(root))]
 
 
 def _belongs(module: object, root: Path) -> bool:

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from domain.arrays import Column, FloatArray
-from domain.context import Context
+from domain.context import Context, text_of
 from domain.errors import CorruptPolicy, InvalidSnapshot, MissingColumn
 
 MAX_INTEGER_LEVELS = 12
@@ -76,11 +76,10 @@ class TextEncoding:
 
     def transform(self, values: Column) -> FloatArray:
         other, missing = len(self.levels), len(self.levels) + 1
-        place = {level: i for i, level in enumerate(self.levels)} | {self.reference: -1}
-        # a column that is empty throughout arrives as NaN, because nothing says that it was text
-        is_empty = values.dtype != object and bool(np.isnan(values.astype(np.float64)).all())
-        codes = np.array([missing if v is None else place.get(v, other) for v in values], dtype=np.int64)
-        codes = np.full_like(codes, missing) if is_empty else codes
+        place: dict[str | None, int] = {level: i for i, level in enumerate(self.levels)}
+        place |= {self.reference: -1, None: missing}
+        texts = values if values.dtype == object else map(text_of, values)  # codes such as 12 may arrive as numbers
+        codes = np.array([place.get(v, other) for v in texts], dtype=np.int64)
         encoded = np.zeros((len(values), len(self.levels) + 2))
         rows = np.flatnonzero(codes >= 0)
         encoded[rows, codes[rows]] = 1.0
@@ -149,6 +148,9 @@ def encoder_from_data(data: Mapping[str, object]) -> FeatureEncoder:
     try:
         encodings = tuple(_encoding_from_data(dict(e)) for e in data["encodings"])  # type: ignore[attr-defined] # JSON
         pairs = tuple((int(i), int(j)) for i, j in data["interactions"])  # type: ignore[attr-defined] # JSON
+        n_base = sum(len(e.names) for e in encodings)
+        if any(not 0 <= i < n_base for pair in pairs for i in pair):
+            raise ValueError(f"interactions name features beyond the {n_base} there are")
         return FeatureEncoder(encodings, pairs)
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptPolicy(f"the feature pipeline cannot be read: {error}", "train the policy again") from error
@@ -204,7 +206,8 @@ def _pairs(encodings: Sequence[NumberEncoding | TextEncoding]) -> tuple[tuple[in
 
 def _encoding_from_data(data: dict[str, object]) -> NumberEncoding | TextEncoding:
     kind, levels = data.pop("kind"), data.pop("levels")
-    assert isinstance(levels, (list, tuple))
+    if not isinstance(levels, (list, tuple)):
+        raise TypeError(f"levels of {data['column']} are {levels!r}, expected a list")
     if kind == "text":
         return TextEncoding(str(data["column"]), str(data["reference"]), tuple(map(str, levels)))
     numbers = {name: float(data[name]) for name in ("mean", "scale", "low", "high")}  # type: ignore[arg-type] # JSON

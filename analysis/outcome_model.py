@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import RidgeCV
+from sklearn.utils.validation import has_fit_parameter
 
 from analysis.features import FeatureEncoder, fit_encoder
 from domain.actions import ActionSet
 from domain.arrays import FloatArray
 from domain.context import Context
+from domain.errors import UsageError
 from domain.log import LoggedDecisions
 
 PENALTIES = tuple(np.logspace(-1, 5, 13).tolist())
@@ -71,14 +73,19 @@ def fit_outcome_model(log: LoggedDecisions, encoder: FeatureEncoder | None = Non
 def fit_estimator_outcome_model(
     log: LoggedDecisions, estimator: BaseEstimator, encoder: FeatureEncoder | None = None
 ) -> EstimatorOutcomeModel:
-    """One clone of `estimator` an action; a classifier predicts the mean of its classes (0/1: the probability of 1)."""
+    """One clone of `estimator` an action; a classifier predicts the mean of its classes (0/1: the probability of 1).
+
+    Raises:
+        UsageError: the log is subsampled, and the estimator takes no `sample_weight`.
+    """
     encoder = fit_encoder(log.context) if encoder is None else encoder
     features = encoder.transform(log.context)
     fitted: list[BaseEstimator | None] = []
     for a in range(log.n_actions):
         rows = log.action == a
         enough = rows.sum() >= MIN_ROUNDS and len(np.unique(log.reward[rows])) > 1 and features.shape[1] > 0
-        fitted.append(clone(estimator).fit(features[rows], log.reward[rows]) if enough else None)
+        weight = None if log.weight is None else log.weight[rows]
+        fitted.append(_fit(clone(estimator), features[rows], log.reward[rows], weight) if enough else None)
     return EstimatorOutcomeModel(log.actions, encoder, tuple(fitted), _shrunk_means(log))
 
 
@@ -90,6 +97,19 @@ def _shrunk_means(log: LoggedDecisions) -> FloatArray:
     total = np.bincount(log.action, weights=weight * log.reward, minlength=log.n_actions)
     borrowed = np.maximum(MIN_ROUNDS - n_rounds, 0.0)
     return np.asarray((total + borrowed * overall) / (n_rounds + borrowed))
+
+
+def _fit(
+    estimator: BaseEstimator, features: FloatArray, reward: FloatArray, weight: FloatArray | None
+) -> BaseEstimator:
+    if weight is None:
+        return estimator.fit(features, reward)
+    if not has_fit_parameter(estimator, "sample_weight"):
+        raise UsageError(
+            f"the log carries subsampling weights, but {type(estimator).__name__} takes none",
+            "choose an estimator whose fit has sample_weight",
+        )
+    return estimator.fit(features, reward, sample_weight=weight)
 
 
 def _predict(estimator: BaseEstimator, features: FloatArray) -> FloatArray:

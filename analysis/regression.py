@@ -139,6 +139,8 @@ def _fit(
         stderr, df = fitted.bse, model.df_resid
     else:
         codes = np.unique(clusters, return_inverse=True)[1]
+        if int(codes.max()) == 0:
+            raise InvalidSnapshot("all rows belong to one cluster; errors need at least two", "check the unit column")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # few clusters: said by the width of the interval
             fitted = model.fit(cov_type="cluster", cov_kwds={"groups": codes, "use_correction": False}, use_t=True)

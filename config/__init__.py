@@ -1,1 +1,1 @@
-"""The room config."""
+"""Typed settings, read from YAML: one module a topic, every key checked."""

@@ -21,6 +21,7 @@ NOT_IN_FORCE = (
     "decision_points.*.reward_wait",
     "decision_points.*.actions.*.max_per_unit",
     "decision_points.*.actions.*.capacity",
+    "decision_points.*.actions.*.eligible",
     "prices",
     "costs",
     "guardrails",

@@ -9,7 +9,7 @@ from domain.errors import ConfigError
 
 Data = dict[str, object]
 _ENVIRONMENT = {"AMSO_DATA_DIR": "data_dir", "AMSO_REDIS_URL": "redis", "AMSO_SQL_URL": "sql"}
-_PASSWORD = re.compile(r"^[a-z0-9+.-]+://(?:[^@/?]*:[^@?]+@|[^?]*\?(?:.*&)?(?:ssl)?password=)", re.IGNORECASE)
+_PASSWORD = re.compile(r"^[a-z0-9+.-]+://(?:[^:/?]*:.*@|[^?]*\?(?:.*&)?(?:ssl)?password=)", re.IGNORECASE)
 
 
 def apply_overrides(data: Data, overrides: Sequence[str]) -> tuple[Data, list[str]]:
@@ -53,7 +53,7 @@ def without_password(url: str) -> str:
     if not _PASSWORD.match(url):
         return url
     scheme, rest = url.split("://", 1)
-    rest = re.sub(r"^([^@/?]*?):[^@?]+@", r"\1@", rest)
+    rest = re.sub(r"^([^:/?]*):.*@", r"\1@", rest)
     rest = re.sub(r"([?&])(?:ssl)?password=[^&]*&?", r"\1", rest, flags=re.IGNORECASE).rstrip("?&")
     return f"{scheme}://{rest}"
 

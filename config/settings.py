@@ -114,7 +114,7 @@ class Settings(Section):
         logs = [(name, s) for name, s in self.sources.items() if isinstance(s, FileSource) and is_log_file(s)]
         found = [(n, s) for n, s in logs if s.decision_point in (None, decision_point or s.decision_point)]
         if path is not None:
-            found = [(n, s) for n, s in found if Path(s.path).resolve() == path.resolve()][:1]
+            found = [(n, s) for n, s in found if Path(s.path).resolve() == path.resolve()]
         if len(found) > 1:
             names = ", ".join(name for name, _ in found)
             raise ConfigError(f"several decision logs could be meant: {names}", "say which with --log FILE")

@@ -38,14 +38,8 @@ class Context:
         return Context({name: values[index] for name, values in self.columns.items()}, n_rounds)
 
 
-def context_of_row(features: Mapping[str, object]) -> Context:
-    """One decision's features as a batch of one: numbers and booleans become floats, everything else text."""
-    return Context({name: _column_of_one(value) for name, value in features.items()}, n_rounds=1)
-
-
-def _column_of_one(value: object) -> Column:
-    if isinstance(value, (bool, int, float, np.number)):
-        return np.array([float(value)])
-    column = np.empty(1, dtype=object)
-    column[0] = None if value is None else str(value)
-    return column
+def text_of(value: object) -> str | None:
+    """A context value as text: whole numbers without their point, None where missing."""
+    if isinstance(value, float):
+        return None if np.isnan(value) else (str(int(value)) if value.is_integer() else str(value))
+    return None if value is None else str(value)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from domain.arrays import BoolArray
-from domain.context import Context
+from domain.arrays import BoolArray, Column, FloatArray
+from domain.context import Context, text_of
+from domain.errors import InvalidSnapshot
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,28 @@ class Condition:
     or_missing: bool = False
 
     def mask(self, context: Context) -> BoolArray:
-        """(n_rounds,) True where the row satisfies the condition."""
+        """(n_rounds,) True where the row satisfies the condition.
+
+        Raises:
+            InvalidSnapshot: a number is compared, and the column holds text.
+        """
         values = context.column(self.column)
         if self.any_of is not None or self.none_of is not None:
-            return np.array([self._admits(_text(v)) for v in values], dtype=np.bool_)
-        numbers = values.astype(np.float64)
+            return np.array([self._admits(text_of(v)) for v in values], dtype=np.bool_)
+        numbers = self._numbers(values)
         with np.errstate(invalid="ignore"):
             low = numbers >= (-np.inf if self.min is None else self.min)
             within = low & (numbers < (np.inf if self.max is None else self.max))
         return np.asarray(within | np.isnan(numbers) if self.or_missing else within)
+
+    def _numbers(self, values: Column) -> FloatArray:
+        try:
+            return values.astype(np.float64)
+        except ValueError as error:
+            raise InvalidSnapshot(
+                f"column {self.column} holds text ({error}), but {self} needs numbers",
+                "mend the column or the condition",
+            ) from error
 
     def _admits(self, text: str | None) -> bool:
         if text is None:
@@ -132,9 +146,3 @@ def _texts(values: object) -> tuple[str, ...] | None:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, float):
-        return None if np.isnan(value) else (str(int(value)) if value.is_integer() else str(value))
-    return None if value is None else str(value)

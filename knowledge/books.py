@@ -32,7 +32,7 @@ class SqlQuarantine:
         self._session = session
 
     def add(self, import_id: str, records: Sequence[QuarantinedRecord]) -> None:
-        """Keeps the records of one import; the import itself may be added before or after, in the same unit."""
+        """Keeps the records of one import; the import itself was added before."""
         for start in range(0, len(records), _BATCH):
             rows = [{"import_id": import_id} | _values(record) for record in records[start : start + _BATCH]]
             self._session.execute(insert(QuarantineRow), rows)

@@ -138,7 +138,8 @@ def _draw(answer: AnalyzeAnswer, daily: FloatArray | None) -> None:
         for a in answer.summary.actions
         if a.low is not None and a.high is not None
     ]
-    forest_plot(averages, folder / "averages.png", title="averages as logged, by action", x_label=f"mean {name}")
+    if averages:
+        forest_plot(averages, folder / "averages.png", title="averages as logged, by action", x_label=f"mean {name}")
     if answer.effects:
         title = f"effect against {answer.effects[0].reference}, context held equal"
         bars = [Bar(e.action, e.effect, e.low, e.high) for e in answer.effects]

@@ -1,6 +1,6 @@
 """`amso evaluate` and `amso.evaluate`: what a policy would have earned, from the log alone."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +8,16 @@ from sklearn.base import BaseEstimator
 
 from config.evaluation import EvaluationConfig
 from domain.estimates import Evaluation
-from domain.log import LogRead
+from domain.log import LoggedDecisions, LogRead
 from domain.policy import Policy
 from evaluation.evaluate import evaluate as evaluate_target
 from evaluation.refusals import read_refusals
 from evaluation.rounds import logged_weights
 from evaluation.target import Target, target_of_policy
-from loop.logs import LogRequest, log_to_data, read_and_record, resolve_log
+from loop.loaded_policy import LoadedPolicy
+from loop.logs import LogRequest, log_id, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forest_plot, overlap_plot
-from loop.targets import baseline_spec, resolve_target
+from loop.targets import baseline_spec, judge_target, on_common_rows, prefixes_of, resolve_target
 from loop.text import WORDS, comparison_line, console, estimates_table, log_lines, progress_bar
 from loop.threads import one_thread
 from loop.wiring import Workspace
@@ -64,27 +65,27 @@ def evaluate(
     workspace: Workspace, request: LogRequest, *, policy: str, baseline: str | None, seed: int
 ) -> EvaluateAnswer:
     """The verb: reads the log, evaluates, leaves a run directory with plots."""
-    spec = parse_policy_spec(policy)
     path, options = resolve_log(workspace, request)
-    prefixes = [spec.argument] if spec.kind == "probabilities" else []
-    if baseline is not None and parse_policy_spec(baseline).kind == "probabilities":
-        prefixes.append(parse_policy_spec(baseline).argument)
-    read = read_and_record(workspace, path, options, probability_prefixes=prefixes)
-    against = baseline_spec(workspace, baseline, read.log, request.decision_point)
-    candidate = resolve_target(spec, read.log, workspace)
+    read = read_and_record(workspace, path, options, probability_prefixes=prefixes_of((policy, baseline)))
+    against, notes = baseline_spec(workspace, baseline, read.log, request.decision_point)
+    this_log = log_id(path, options)
+    judged, base = (judge_target(parse_policy_spec(s), read.log, workspace, this_log) for s in (policy, against))
+    candidate, opponent, rows = on_common_rows(judged, base)
+    log = read.log.take(rows)
     run = workspace.start_run("evaluate", seed=seed)
     with progress_bar("evaluate") as report:
-        report(0.1, f"{policy} on {len(read.log):,} rounds")
+        report(0.1, f"{policy} on {len(log):,} rounds")
         evaluation = evaluate_target(
-            read.log,
+            log,
             candidate,
-            resolve_target(parse_policy_spec(against), read.log, workspace),
+            opponent,
             config=EvaluationConfig(),
             rng=np.random.default_rng(seed),
-            refusals=read_refusals(read),
+            refusals=(*read_refusals(read), *judged.refusals, *base.refusals),
         )
+    evaluation = replace(evaluation, reasons=(*evaluation.reasons, *judged.notes, *base.notes, *notes))
     answer = EvaluateAnswer(read, evaluation, run.path)
-    draw_evaluation(read, candidate, evaluation, run.path)
+    draw_evaluation(log, candidate, evaluation, run.path)
     workspace.finish_run(run, answer.to_data())
     return answer
 
@@ -92,9 +93,9 @@ def evaluate(
 @one_thread
 def evaluate_log(
     read: LogRead,
-    policy: str | Policy,
+    policy: str | Policy | LoadedPolicy,
     *,
-    baseline: str | Policy = "logged",
+    baseline: str | Policy | LoadedPolicy = "logged",
     reward_model: BaseEstimator | None = None,
     seed: int = 0,
 ) -> Evaluation:
@@ -102,7 +103,8 @@ def evaluate_log(
 
     Args:
         read: what `amso.read_log` returned.
-        policy: a SPEC (`constant:ACTION`, `uniform`, `logged`, `probabilities:PREFIX`, `path:DIR`) or a policy.
+        policy: a SPEC (`constant:ACTION`, `uniform`, `logged`, `probabilities:PREFIX`, `path:DIR`) or a policy. One
+            that was trained on these very rows is flattered here; the verb `evaluate` knows, this function cannot.
         baseline: what to compare with, likewise.
         reward_model: any scikit-learn regressor or classifier; default one ridge an action.
         seed: of the cross-fitting folds.
@@ -110,10 +112,13 @@ def evaluate_log(
     Raises:
         UnsupportedAction: the policy names an action that the log does not have.
     """
+    candidate, opponent = _target(policy, read), _target(baseline, read)
+    if candidate.name == opponent.name and not isinstance(policy, str):
+        candidate, opponent = replace(candidate, name="candidate"), replace(opponent, name="baseline")
     return evaluate_target(
         read.log,
-        _target(policy, read),
-        _target(baseline, read),
+        candidate,
+        opponent,
         config=EvaluationConfig(),
         rng=np.random.default_rng(seed),
         reward_model=reward_model,
@@ -121,20 +126,20 @@ def evaluate_log(
     )
 
 
-def draw_evaluation(read: LogRead, candidate: Target, evaluation: Evaluation, folder: Path) -> None:
+def draw_evaluation(log: LoggedDecisions, candidate: Target, evaluation: Evaluation, folder: Path) -> None:
     """The forest of estimates and, where propensities are logged, the overlap."""
     bars = [Bar(f"{e.policy} · {e.estimator}", e.value, e.low, e.high, e.trusted) for e in evaluation.estimates]
     title = f"{candidate.name}: {evaluation.verdict.value}"
-    forest_plot(bars, folder / "estimates.png", title=title, x_label=f"{read.log.reward_name}, 95 % interval")
-    weights = logged_weights(read.log, candidate)
+    forest_plot(bars, folder / "estimates.png", title=title, x_label=f"{log.reward_name}, 95 % interval")
+    weights = logged_weights(log, candidate)
     if weights is not None:
         overlap_plot(weights, folder / "overlap.png", title=f"overlap of {candidate.name} with the log")
 
 
-def _target(policy: str | Policy, read: LogRead) -> Target:
+def _target(policy: str | Policy | LoadedPolicy, read: LogRead) -> Target:
     if isinstance(policy, str):
         return resolve_target(parse_policy_spec(policy), read.log, None)
-    return target_of_policy(policy)
+    return target_of_policy(policy.policy if isinstance(policy, LoadedPolicy) else policy)
 
 
 def _estimate_to_data(estimate: dict[str, object]) -> dict[str, object]:

@@ -1,15 +1,18 @@
 """Reading decision logs for the verbs: options from the config and the command line, bad rows into the quarantine."""
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from glob import glob
 from pathlib import Path
 
 from collection.log_reader import read_log
 from config.log_options import LogOptions
 from config.yaml_text import read_yaml
-from domain.errors import UsageError
+from domain.errors import ConfigError, InvalidSnapshot, UsageError
 from domain.log import LogRead
+from domain.objective import Direction
 from domain.ports import ImportRecord, QuarantinedRecord
 from loop.wiring import Workspace
 
@@ -32,7 +35,13 @@ def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOpt
 
     Raises:
         UsageError: neither the command line nor the config names a log.
+        ConfigError: the objective is to be minimized, which nothing computes yet.
     """
+    if workspace.settings.objective.direction is Direction.MINIMIZE:
+        raise ConfigError(
+            "objective.direction is minimize, but rewards can only be maximized so far",
+            "log the negative of the metric as the reward, and say direction: maximize",
+        )
     path, options = workspace.settings.log_source(request.decision_point, request.path)
     if path is None:
         raise UsageError(
@@ -45,30 +54,38 @@ def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOpt
 def read_and_record(
     workspace: Workspace, path: Path, options: LogOptions, *, probability_prefixes: Sequence[str] = ()
 ) -> LogRead:
-    """Reads a log; the import and its quarantined rows are recorded once per state of the file."""
+    """Reads a log; the import and its quarantined rows are recorded once per state of the file, usable or not.
+
+    Raises:
+        InvalidSnapshot: unreadable, empty, or no usable row.
+    """
     options = replace(options, probability_prefixes=tuple(probability_prefixes))
     quarantined: list[QuarantinedRecord] = []
-    read = read_log(path, options, quarantined.extend)
-    record = ImportRecord(
-        import_id=import_id(path, options),
-        source=str(path),
-        content="decision_log",
-        n_rows=read.n_rows,
-        n_used=len(read.log),
-        rejected=read.rejected,
-        imported_at=workspace.clock.now(),
-    )
-    with workspace.knowledge.transaction() as books:
-        if books.imports.add(record):
-            books.quarantine.add(record.import_id, quarantined)
+    try:
+        read = read_log(path, options, quarantined.extend)
+    except InvalidSnapshot:
+        if quarantined:
+            rejected = Counter(record.reason for record in quarantined)
+            _record(workspace, _import(workspace, path, options, len(quarantined), 0, rejected), quarantined)
+        raise
+    _record(workspace, _import(workspace, path, options, read.n_rows, len(read.log), read.rejected), quarantined)
     return read
 
 
-def import_id(path: Path, options: LogOptions) -> str:
-    """Names one state of a log and one way to read it; another prefix of probabilities does not make another log."""
-    files = sorted(path.parent.glob(path.name)) or [path]
-    state = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return "i-" + hashlib.sha256(repr((state, replace(options, probability_prefixes=()))).encode()).hexdigest()[:12]
+def log_id(path: Path, options: LogOptions) -> str:
+    """Names a log's content and one way to read it; another prefix of probabilities does not make another log."""
+    reading = repr(replace(options, probability_prefixes=())).encode()
+    return f"{content_hash(path)}-{hashlib.sha256(reading).hexdigest()[:8]}"
+
+
+def content_hash(path: Path) -> str:
+    """Of every byte of the file, or of all files of a glob."""
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else map(Path, sorted(glob(str(path))))  # noqa: PTH207 # absolute patterns too
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 def log_to_data(read: LogRead) -> dict[str, object]:
@@ -80,6 +97,26 @@ def log_to_data(read: LogRead) -> dict[str, object]:
         "rejected": dict(read.rejected),
         "notes": list(read.notes),
     }
+
+
+def _import(
+    workspace: Workspace, path: Path, options: LogOptions, n_rows: int, n_used: int, rejected: Mapping[str, int]
+) -> ImportRecord:
+    return ImportRecord(
+        import_id=f"i-{log_id(path, options)}",
+        source=str(path),
+        content="decision_log",
+        n_rows=n_rows,
+        n_used=n_used,
+        rejected=rejected,
+        imported_at=workspace.clock.now(),
+    )
+
+
+def _record(workspace: Workspace, record: ImportRecord, quarantined: Sequence[QuarantinedRecord]) -> None:
+    with workspace.knowledge.transaction() as books:
+        if books.imports.add(record):
+            books.quarantine.add(record.import_id, quarantined)
 
 
 def _overlay(options: LogOptions, request: LogRequest) -> LogOptions:

@@ -16,14 +16,12 @@ from domain.segments import ALL, predicate_to_data
 from domain.strategies import RankedStrategy
 from evaluation.evaluate import score_policies
 from evaluation.target import Target, target_of_policy
-from loop.evidence import find_evidence
-from loop.logs import LogRequest, import_id, log_to_data, read_and_record, resolve_log
+from loop.logs import LogRequest, log_id, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forest_plot
-from loop.targets import baseline_spec, policy_directory, resolve_target
+from loop.targets import Judged, baseline_spec, judge_target, on_common_rows, prefixes_of
 from loop.text import console, interval, log_lines, number, progress_bar, table
 from loop.threads import one_thread
 from loop.wiring import Workspace
-from policies.artifact import load_policy
 from policies.baselines import ConstantPolicy
 from policies.spec import parse_policy_spec
 from recommendation.ranking import RankingContext, rank_strategies
@@ -102,14 +100,14 @@ def recommend(
     path, options = resolve_log(workspace, request)
     point = workspace.settings.decision_point_name(request.decision_point)
     catalogue = {a.action_id: a for a in workspace.settings.actions(point)}
-    read = read_and_record(workspace, path, options)
+    read = read_and_record(workspace, path, options, probability_prefixes=prefixes_of((*policies, baseline)))
     log = _with_costs(read.log, catalogue)
     run = workspace.start_run("recommend", seed=seed)
     rng = np.random.default_rng(seed)
     with progress_bar("recommend") as report:
         report(0.1, "gathering candidates")
-        against = baseline_spec(workspace, baseline, log, request.decision_point)
-        question = _ask(workspace, log, point, import_id(path, options), policies, against)
+        against, notes = baseline_spec(workspace, baseline, log, request.decision_point)
+        question = _ask(workspace, log, point, log_id(path, options), policies, against)
         report(0.2, "scoring strategies")
         gains = _score(question, rng)
         context = _ranking_context(workspace, question, point, catalogue)
@@ -121,7 +119,7 @@ def recommend(
         _span_days(log),
         question.baseline.name,
         strategies,
-        question.notes,
+        (*question.notes, *notes),
         run.path,
     )
     _draw(answer, run.path / "strategies.png")
@@ -130,47 +128,48 @@ def recommend(
 
 
 def _ask(
-    workspace: Workspace, log: LoggedDecisions, point: str, log_id: str, policies: Sequence[str], baseline: str
+    workspace: Workspace, log: LoggedDecisions, point: str, this_log: str, policies: Sequence[str], baseline: str
 ) -> _Question:
     """Every constant action beside the policies asked for; without any, the newest learned version."""
-    rows, notes = np.arange(len(log)), list[str]()
-    learned: list[Target] = []
-    if not policies:
-        target, rows, notes = _newest(workspace, log, point, log_id)
-        learned += [] if target is None else [target]
-    judged = log.take(rows)
-    learned += [
-        replace(resolve_target(parse_policy_spec(spec), judged, workspace), name=f"policy:{spec}") for spec in policies
-    ]
+    specs, notes = (list(policies), list[str]()) if policies else _newest(workspace, point)
+    base = judge_target(parse_policy_spec(baseline), log, workspace, this_log)
+    judged, rows = [], base.rows
+    for spec in specs:
+        asked, told = _may_ask(spec, log, workspace, this_log)
+        notes += told
+        if asked is not None:
+            judged.append(asked)
+            rows = np.intersect1d(rows, asked.rows)
     constants = [target_of_policy(ConstantPolicy(log.actions, a), a) for a in log.actions.ids]
-    base = resolve_target(parse_policy_spec(baseline), judged, workspace)
-    base = replace(base, name=base.name.removeprefix("constant:"))
-    candidates = tuple(c for c in (*learned, *constants) if c.name != base.name)
-    return _Question(log, rows, candidates, base, tuple(notes))
+    opponent = on_common_rows(base, Judged(base.target, rows))[0]
+    opponent = replace(opponent, name=opponent.name.removeprefix("constant:"))
+    learned = [on_common_rows(j, Judged(j.target, rows))[0] for j in judged]
+    candidates = tuple(c for c in (*learned, *constants) if c.name != opponent.name)
+    return _Question(log, rows, candidates, opponent, tuple(dict.fromkeys(notes)))
 
 
-def _newest(
-    workspace: Workspace, log: LoggedDecisions, point: str, log_id: str
-) -> tuple[Target | None, IntArray, list[str]]:
-    """The newest learned version as a candidate, with the rows that may judge it."""
-    everything = np.arange(len(log))
+def _newest(workspace: Workspace, point: str) -> tuple[list[str], list[str]]:
+    """The SPEC of the newest learned version, or a note that there is none."""
     with workspace.knowledge.transaction() as books:
         versions = [r for r in books.policies.all(point) if r.kind != "constant"]
     if not versions:
-        return None, everything, ["no learned policy is registered; `amso train` registers one where learning pays"]
-    newest = versions[0]
-    name = f"policy:{newest.policy_version}"
-    evidence = find_evidence(workspace.data_dir / "runs" / newest.run, log_id)
-    if evidence is not None:
-        note = f"{name} is valued by what it chose on {len(evidence.rows):,} rows that its training did not see"
-        return Target(name, distribution=evidence.distribution), evidence.rows, [note]
+        return [], ["no learned policy is registered; `amso train` registers one where learning pays"]
+    return [f"version:{versions[0].policy_version}"], []
+
+
+def _may_ask(
+    spec: str, log: LoggedDecisions, workspace: Workspace, this_log: str
+) -> tuple[Judged | None, tuple[str, ...]]:
+    """A policy as a candidate on this log, or why it is none."""
+    name = f"policy:{spec.removeprefix('version:')}"
     try:
-        policy = load_policy(policy_directory(workspace, newest.policy_version))
-        target = target_of_policy(policy, name)
-        target.on(log)
+        judged = judge_target(parse_policy_spec(spec), log, workspace, this_log)
+        judged.target.on(log.take(judged.rows))
     except (MissingColumn, UnsupportedAction) as error:
-        return None, everything, [f"{name} cannot be asked about this log: {error.message}"]
-    return target, everything, [f"{name} was trained on another log"]
+        return None, (f"{name} cannot be asked about this log: {error.message}",)
+    if judged.refusals:
+        return None, judged.refusals
+    return replace(judged, target=replace(judged.target, name=name)), judged.notes
 
 
 def _score(question: _Question, rng: np.random.Generator) -> tuple[Gain, ...]:

@@ -1,15 +1,31 @@
-"""From a policy SPEC on the command line to something evaluation can ask about."""
+"""From a policy SPEC on the command line to something evaluation can ask about, on rows that may judge it."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from domain.arrays import IntArray
 from domain.errors import NotFound
 from domain.log import LoggedDecisions
 from domain.policy import Policy
 from evaluation.target import Target, logged_target, probabilities_target, target_of_policy
+from loop.evidence import read_evidence, read_origin
 from loop.wiring import Workspace
-from policies.artifact import load_policy
+from policies.artifact import load_policy, read_policy_card
 from policies.baselines import ConstantPolicy, UniformPolicy
-from policies.spec import PolicySpec
+from policies.spec import PolicySpec, SpecKind, parse_policy_spec
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A target with the rows of the log that may judge it, and what is to be said of that."""
+
+    target: Target  # on `rows`
+    rows: IntArray  # (n,) of the log
+    notes: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()  # why nothing can be decided about it on this log
 
 
 def resolve_target(spec: PolicySpec, log: LoggedDecisions, workspace: Workspace | None) -> Target:
@@ -28,12 +44,50 @@ def resolve_target(spec: PolicySpec, log: LoggedDecisions, workspace: Workspace 
             return target_of_policy(_policy(spec, log, workspace), str(spec))
 
 
-def baseline_spec(workspace: Workspace, given: str | None, log: LoggedDecisions, decision_point: str | None) -> str:
-    """`--baseline`, else the decision point's configured one where the log has it, else what was logged."""
-    if given is not None:
-        return given
+def judge_target(spec: PolicySpec, log: LoggedDecisions, workspace: Workspace, log_id: str) -> Judged:
+    """The same, with a learned policy never valued on the rows it was trained on."""
+    target = resolve_target(spec, log, workspace)
+    everything = np.arange(len(log))
+    folder = _training_run(spec, workspace)
+    origin = None if folder is None else read_origin(folder)
+    if folder is None or origin is None or not origin.is_of(log_id):
+        return Judged(target, everything)
+    evidence = read_evidence(folder, log_id)
+    if evidence is None:
+        reason = f"{target.name} was trained on this very log: it can only be valued on another one"
+        return Judged(target, everything, refusals=(reason,))
+    note = f"{target.name} is valued by what was chosen on {len(evidence.rows):,} rows that its training did not see"
+    return Judged(Target(target.name, distribution=evidence.distribution), evidence.rows, notes=(note,))
+
+
+def on_common_rows(candidate: Judged, baseline: Judged) -> tuple[Target, Target, IntArray]:
+    """Both targets on the rows of the log that may judge both."""
+    rows = np.intersect1d(candidate.rows, baseline.rows)
+    return _narrow(candidate, rows), _narrow(baseline, rows), rows
+
+
+def _narrow(judged: Judged, rows: IntArray) -> Target:
+    kept = np.isin(judged.rows, rows)
+    distribution = judged.target.distribution
+    return replace(judged.target, distribution=None if distribution is None else distribution[kept])
+
+
+def prefixes_of(specs: Iterable[str | None]) -> tuple[str, ...]:
+    """Column prefixes that `probabilities:` SPECs need the log to be read with."""
+    parsed = [parse_policy_spec(spec) for spec in specs if spec is not None]
+    return tuple(spec.argument for spec in parsed if spec.kind is SpecKind.PROBABILITIES)
+
+
+def baseline_spec(
+    workspace: Workspace, given: str | None, log: LoggedDecisions, decision_point: str | None
+) -> tuple[str, tuple[str, ...]]:
+    """`--baseline`, else the decision point's configured one where the log has it, else what was logged; and notes."""
     configured = workspace.settings.baseline(decision_point)
-    return f"constant:{configured}" if configured is not None and configured in log.actions else "logged"
+    if given is not None or configured is None:
+        return given or "logged", ()
+    if configured in log.actions:
+        return f"constant:{configured}", ()
+    return "logged", (f"the configured baseline {configured} never occurs in this log; compared with what was logged",)
 
 
 def policy_directory(workspace: Workspace, policy_version: str) -> Path:
@@ -44,6 +98,17 @@ def policy_directory(workspace: Workspace, policy_version: str) -> Path:
     """
     with workspace.knowledge.transaction() as books:
         return workspace.data_dir / books.policies.get(policy_version).directory
+
+
+def _training_run(spec: PolicySpec, workspace: Workspace) -> Path | None:
+    """The run that a learned policy came from; None where the policy says nothing of one."""
+    if spec.kind not in (SpecKind.VERSION, SpecKind.PATH):
+        return None
+    is_version = spec.kind is SpecKind.VERSION
+    directory = policy_directory(workspace, spec.argument) if is_version else Path(spec.argument)
+    if read_policy_card(directory).kind != "network":
+        return None  # a constant learned nothing that could flatter it here
+    return directory.parent
 
 
 def _policy(spec: PolicySpec, log: LoggedDecisions, workspace: Workspace | None) -> Policy:

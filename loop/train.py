@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from collection.log_reader import read_log
+from domain.errors import UsageError
 from domain.estimates import Verdict
 from domain.log import LoggedDecisions, LogRead
 from domain.policy import Policy
@@ -18,9 +18,9 @@ from evaluation.refusals import read_refusals
 from evaluation.target import Target
 from loop.evidence import save_evidence
 from loop.learners import Lesson, choose_algorithm, learn, make_learner
-from loop.logs import LogRequest, import_id, log_to_data, read_and_record, resolve_log
+from loop.logs import LogRequest, content_hash, log_id, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, curve_plot, forest_plot
-from loop.targets import baseline_spec, resolve_target
+from loop.targets import baseline_spec, prefixes_of, resolve_target
 from loop.text import WORDS, Reporter, comparison_line, console, interval, log_lines, number, progress_bar
 from loop.threads import one_thread
 from loop.wiring import Workspace
@@ -29,8 +29,14 @@ from policies.baselines import ConstantPolicy
 from policies.spec import parse_policy_spec
 
 ADVICE = {
-    "learned": "propose the learned policy: its gain over the best constant action is proven on rows it did not see",
-    "constant": "use {action} for everyone: choosing by customer has no provable gain over it on this log",
+    "learned": "propose the learned policy: on rows it did not see it provably earns more than {baseline} and than the "
+    "best constant action",
+    "constant": "use {action} for everyone: it provably earns more than {baseline}, and choosing by customer has no "
+    "provable gain over it",
+    "same": "keep {baseline}: nothing provably earns more",
+    "worse": "keep {baseline}: {delivered} provably earns less",
+    "open": "keep {baseline} for now: that {delivered} earns more is not proven; `amso recommend` designs the "
+    "experiment that would tell",
     "nothing": "change nothing yet: this log cannot tell; `amso recommend` designs the experiment that would",
 }
 
@@ -46,10 +52,18 @@ class TrainedPolicy:
 
     @property
     def advice(self) -> str:
-        if self.judgement.verdict is Verdict.CANNOT_TELL:
+        """What to do now."""
+        against = self.judgement.baseline_comparison
+        if self.judgement.verdict is Verdict.CANNOT_TELL or against.low is None or against.high is None:
             return ADVICE["nothing"]
         kind, _, action = self.judgement.delivered.partition(":")
-        return ADVICE[kind].format(action=action)
+        if f"constant:{action}" == against.baseline:
+            return ADVICE["same"].format(baseline=against.baseline)
+        if against.high < 0:
+            return ADVICE["worse"].format(baseline=against.baseline, delivered=self.judgement.delivered)
+        if against.low <= 0:
+            return ADVICE["open"].format(baseline=against.baseline, delivered=self.judgement.delivered)
+        return ADVICE[kind].format(action=action, baseline=against.baseline)
 
 
 @dataclass(frozen=True)
@@ -57,8 +71,10 @@ class TrainAnswer:
     """What `train --json` prints, and the same for people."""
 
     read: LogRead
+    judge: LogRead | None  # the log given to judge on
     trained: TrainedPolicy
     policy_version: str
+    notes: tuple[str, ...]
     run: Path
 
     def to_data(self) -> dict[str, object]:
@@ -67,6 +83,7 @@ class TrainAnswer:
             "run": str(self.run),
             "policy_version": self.policy_version,
             "log": log_to_data(self.read),
+            "heldout_log": None if self.judge is None else log_to_data(self.judge),
             "reward": self.read.log.reward_name,
             "market": {"fidelity": self.trained.fidelity.to_data()},
             "heldout": asdict(j.heldout),
@@ -77,12 +94,12 @@ class TrainAnswer:
             "delivered": j.delivered,
             "diagnostics": asdict(j.diagnostics),
             "advice": self.trained.advice,
-            "reasons": list(j.reasons),
+            "reasons": [*j.reasons, *self.notes],
         }
 
     def print(self) -> None:
         out, j = console(), self.trained.judgement
-        for line in log_lines(self.read):
+        for line in [*log_lines(self.read), *(log_lines(self.judge) if self.judge is not None else [])]:
             out.print(line)
         faithful = "faithful" if self.trained.fidelity.is_faithful else "not faithful"
         out.print(f"market: {faithful} to the log")
@@ -93,7 +110,7 @@ class TrainAnswer:
         out.print(
             f"[bold]{WORDS[j.verdict]}[/bold]; delivered, refitted on all rows: {j.delivered} ({self.policy_version})"
         )
-        for reason in j.reasons:
+        for reason in (*j.reasons, *self.notes):
             out.print(f"  · {reason}")
         out.print(f"advice: {self.trained.advice}")
         out.print(f"run: {self.run}")
@@ -110,18 +127,22 @@ def train(
 ) -> TrainAnswer:
     """The verb: leaves a run directory with plots and policy, and a registered candidate."""
     path, options = resolve_log(workspace, request)
-    read = read_and_record(workspace, path, options)
-    judge = None if heldout is None else read_log(heldout, options)
-    against = baseline_spec(workspace, baseline, read.log, request.decision_point)
+    prefixes = prefixes_of((baseline,))
+    read = read_and_record(workspace, path, options, probability_prefixes=prefixes)
+    judge = None
+    if heldout is not None:
+        if content_hash(heldout) == content_hash(path):
+            raise UsageError(f"--heldout {heldout} is the training log itself", "judge on rows not trained on")
+        judge = read_and_record(workspace, heldout, options, probability_prefixes=prefixes)
+    against, notes = baseline_spec(workspace, baseline, read.log, request.decision_point)
     run = workspace.start_run("train", seed=seed)
     with progress_bar("train") as report:
         trained = train_policy(
             read, baseline=against, heldout=judge, algo=algo, seed=seed, report=report, workspace=workspace
         )
     version = save_policy(trained.policy, run.path / "policy", training_run=run.name)
-    if heldout is None:
-        save_evidence(run.path, trained.judgement.evidence, import_id(path, options))
-    answer = TrainAnswer(read, trained, version, run.path)
+    save_evidence(run.path, trained.judgement.evidence if heldout is None else None, log_id(path, options))
+    answer = TrainAnswer(read, judge, trained, version, notes, run.path)
     _draw(answer)
     workspace.finish_run(run, answer.to_data())
     _register(workspace, answer, request.decision_point)
@@ -174,7 +195,11 @@ def train_policy(
         target,
         rng=rng,
         heldout=None if heldout is None else heldout.log,
-        refusals=(*read_refusals(read), *_unfaithful(fidelity, learner.name)),
+        refusals=(
+            *read_refusals(read),
+            *(() if heldout is None else read_refusals(heldout)),
+            *_unfaithful(fidelity, learner.name),
+        ),
         report=lambda share, doing: report(0.1 + 0.6 * share, doing),
     )
     report(0.75, "refitting on all rows")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
@@ -96,7 +97,7 @@ def _refusing_misfits(directory: Path) -> Iterator[None]:
     """What has the right hash may still have been written by hand."""
     try:
         yield
-    except (AmsoError, KeyError, TypeError, ValueError) as error:
+    except (AmsoError, IndexError, KeyError, SafetensorError, TypeError, ValueError) as error:
         raise CorruptPolicy(f"policy {directory} has the right hash but cannot be built: {error}", _HINT) from error
 
 

@@ -231,6 +231,8 @@ def test_passwords_of_the_environment__stay_out_of_records_and_prints(tmp_path: 
         "postgresql://ann:secret@host/d",
         "redis://:secret@host:6379",
         "postgresql://ann:se/cret#1@host/d",
+        "postgresql+psycopg://ann:secret?x@host/d",
+        "redis://:a@secret@host",
         "postgresql://host/d?user=ann&password=secret",
     ],
 )
