@@ -25,7 +25,8 @@ from agents.replay import MaskedReplayBuffer, TransitionBatch
 from agents.sb3_env import MarketVecEnv
 from config.dqn import DqnConfig
 from domain.arrays import BoolArray, FloatArray
-from policies.exploration import Exploration, ExplorationRule, draw_actions
+from domain.policy import draw_actions
+from policies.exploration import Exploration, ExplorationRule
 from policies.network import Layer
 
 

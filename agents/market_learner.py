@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-import env.support as market_support
 from agents.training import TrainingProgress, train_in_market
 from config.dqn import DqnConfig
 from config.market import MarketConfig
@@ -19,7 +18,6 @@ from domain.log import LoggedDecisions
 from env.fit import fit_market
 from env.model import MarketModel
 from policies.network import NetworkPolicy
-from policies.support import SupportTree
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,6 @@ class MarketLearner:
             discount=self.discount,
             seed=int(rng.integers(2**32)),
             on_progress=self.on_progress,
-            support=_policy_support(market.support),
+            support=None if market.support.masks_nothing else market.support,
         )
         return LearnedInMarket(trained.policy, market, trained.curve)
-
-
-def _policy_support(tree: market_support.SupportTree) -> SupportTree | None:
-    """The market's mask in the form in which a policy carries it; None where it masks nothing."""
-    if tree.masks_nothing:
-        return None
-    return SupportTree(tree.feature, tree.threshold, tree.left, tree.right, tree.supported)

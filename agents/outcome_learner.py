@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.outcome_model import fit_outcome_model
+from analysis.support import SupportTree
 from domain.errors import InsufficientOverlap
 from domain.log import LoggedDecisions
 from policies.network import Layer, NetworkPolicy
-from policies.support import SupportTree
 
 
 @dataclass(frozen=True, kw_only=True)

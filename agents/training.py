@@ -11,11 +11,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.dqn import MarketDQN
 from agents.sb3_env import MarketVecEnv
+from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from domain.policy import Policy
 from env.market import Dynamics, MarketCore
 from policies.network import NetworkPolicy
-from policies.support import SupportTree
 
 N_REPORTS = 20  # points of the learning curve
 

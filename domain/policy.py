@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from domain.actions import ActionSet
-from domain.arrays import BoolArray, FloatArray
+from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.context import Context
 from domain.log import LoggedDecisions
 
@@ -47,3 +47,15 @@ class Learner(Protocol):
     def name(self) -> str: ...
 
     def fit(self, log: LoggedDecisions, rng: np.random.Generator) -> Policy: ...
+
+
+def draw_actions(distribution: FloatArray, rng: np.random.Generator) -> IntArray:
+    """(n_rounds,) one action a row by inverse transform; an action of probability zero is never drawn.
+
+    Args:
+        distribution: (n_rounds, n_actions).
+        rng: one number a row is drawn from it.
+    """
+    edges = np.cumsum(distribution, axis=1)
+    draws = rng.random(len(distribution)) * edges[:, -1]
+    return np.asarray((draws[:, None] >= edges[:, :-1]).sum(axis=1), dtype=np.int64)

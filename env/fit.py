@@ -4,6 +4,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from analysis.features import fit_encoder
+from analysis.support import fit_support
 from config.market import MarketConfig
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InvalidSnapshot
@@ -12,7 +13,6 @@ from env.effects import effects_encoder
 from env.layout import LayoutFeatures, fit_layout
 from env.member import Member, MemberFit, Rounds
 from env.model import MarketModel, MemberTables
-from env.support import fit_support
 
 
 def fit_market(log: LoggedDecisions, config: MarketConfig | None = None, *, rng: np.random.Generator) -> MarketModel:

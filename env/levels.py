@@ -110,10 +110,16 @@ def _nothing(groups: Groups, n_after: int) -> tuple[None, FloatArray]:
 
 
 def choose_shrinkage(
-    groups: Groups, outcome: LevelOutcome, heldout: BoolArray, config: MarketConfig, *, products: Sequence[bool]
+    groups: Groups,
+    outcome: LevelOutcome,
+    weight: FloatArray,
+    heldout: BoolArray,
+    config: MarketConfig,
+    *,
+    products: Sequence[bool],
 ) -> Shrinkage:
     """First what all actions share, then how far actions depart from it, each on the held-out rounds."""
-    kept, judged = (~heldout).astype(np.float64), heldout.astype(np.float64)
+    kept, judged = weight * ~heldout, weight * heldout
 
     def best(candidates: list[Shrinkage]) -> Shrinkage:
         fits = [_likelihoods(groups, outcome, fit_levels(groups, outcome, kept, c), judged) for c in candidates]

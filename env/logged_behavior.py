@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.features import FeatureEncoder
+from analysis.support import SupportTree, action_counts, fit_support
 from config.market import MarketConfig
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray
 from domain.context import Context
 from domain.log import LoggedDecisions
-from env.support import SupportTree, fit_support
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class LoggedBehavior:
     actions: ActionSet
     encoder: FeatureEncoder
     tree: SupportTree
+    shares: FloatArray  # (n_nodes, n_actions) of the rounds of a leaf: how the log chose there
 
     @property
     def name(self) -> str:
@@ -27,7 +28,7 @@ class LoggedBehavior:
 
     def distribution(self, context: Context, eligible: BoolArray | None = None) -> FloatArray:
         """(n_rounds, n_actions); where nothing eligible was ever logged, every eligible action alike."""
-        shares = self.tree.leaf_shares(self.encoder.transform(context))
+        shares = self.shares[self.tree.leaf(self.encoder.transform(context))]
         if eligible is None:
             return shares
         allowed = shares * eligible
@@ -38,8 +39,11 @@ class LoggedBehavior:
 def fit_behavior(log: LoggedDecisions, encoder: FeatureEncoder, n_leaves: int) -> LoggedBehavior:
     """The behavior of `log` by a tree with at most `n_leaves` leaves."""
     config = MarketConfig(max_support_leaves=n_leaves)
-    tree = fit_support(encoder.transform(log.context), log.action, log.n_actions, config)
-    return LoggedBehavior(log.actions, encoder, tree)
+    features = encoder.transform(log.context)
+    tree = fit_support(features, log.action, log.n_actions, config)
+    counts = action_counts(tree.leaf(features), log.action, tree.supported.shape)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    return LoggedBehavior(log.actions, encoder, tree, shares)
 
 
 def action_surprise(log: LoggedDecisions) -> float | None:

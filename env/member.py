@@ -88,13 +88,13 @@ class MemberFit:
     def choose(self, heldout: BoolArray, config: MarketConfig) -> Choices:
         """By how well the other rounds predict the held-out ones."""
         products = (False, True) if self._encoder.interactions else (False,)
+        weight = self._rounds.log.sample_weight
         leaving, *moving = self._rounds.level_outcomes
-        chosen = [choose_shrinkage(self._groups, leaving, heldout, config, products=products)]
-        chosen += [choose_shrinkage(self._groups, o, heldout, config, products=(False,)) for o in moving]
-        kept = self._rounds.log.sample_weight * ~heldout
+        chosen = [choose_shrinkage(self._groups, leaving, weight, heldout, config, products=products)]
+        chosen += [choose_shrinkage(self._groups, o, weight, heldout, config, products=(False,)) for o in moving]
         numbers = [
             len(products) > 1
-            and self._error(j, kept, heldout, products=True) < self._error(j, kept, heldout, products=False)
+            and self._error(j, weight, heldout, products=True) < self._error(j, weight, heldout, products=False)
             for j in range(len(self._rounds.number_targets))
         ]
         return Choices(tuple(chosen), tuple(numbers))
@@ -112,10 +112,11 @@ class MemberFit:
         return Member(linear, tuple(levels), self._residuals(models, weight, rng))
 
     def _error(self, target: int, weight: FloatArray, heldout: BoolArray, *, products: bool) -> float:
+        """Of the held-out rounds, predicted by the others."""
         values, tells = self._rounds.number_targets[target]
-        left = values - self._predict(self._fit_number(target, weight, products=products))
+        left = values - self._predict(self._fit_number(target, weight * ~heldout, products=products))
         judged = heldout & tells
-        return float((left[judged] ** 2).sum())
+        return float((weight[judged] * left[judged] ** 2).sum())
 
     def _fit_number(self, target: int, weight: FloatArray, *, products: bool) -> LinearOutcomeModel:
         values, tells = self._rounds.number_targets[target]

@@ -18,13 +18,13 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.features import FeatureEncoder
+from analysis.support import SupportTree
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.context import Context
 from env.layout import LayoutFeatures, StateLayout
 from env.market import Observation, Transition
 from env.softmax import softmax
-from env.support import SupportTree
 
 MEMBER = 0  # place of the member's number in the raw state; the layout's columns follow
 
@@ -125,16 +125,6 @@ class MarketModel:
         if self.support.masks_nothing:
             return np.ones((len(state), len(self.actions)), dtype=np.bool_)
         return self.support.mask(self._observed.transform(state[:, 1:]))
-
-    def expected_rewards(self, context: Context) -> FloatArray:
-        """(n_rounds, n_actions) of one period, averaged over the members: a reward model."""
-        columns = self.layout.encode(context)
-        total = np.zeros((context.n_rounds, len(self.actions)))
-        for member in range(self.n_members):
-            state = self.with_members(columns, np.full(len(columns), member))
-            for a in range(len(self.actions)):
-                total[:, a] += self.outlook(state, np.full(len(columns), a)).expected_reward
-        return total / self.n_members
 
     def _cell(self, state: FloatArray, action: IntArray) -> IntArray:
         return np.asarray(state[:, MEMBER].astype(np.int64) * len(self.actions) + action, dtype=np.int64)

@@ -5,7 +5,7 @@ import numpy as np
 from domain.arrays import BoolArray, Column, FloatArray, IntArray
 from domain.context import Context
 from domain.log import LoggedDecisions, Panel
-from domain.policy import Policy
+from domain.policy import Policy, draw_actions
 from env.market import Dynamics
 
 
@@ -31,13 +31,6 @@ def roll_out(
         if not len(alive):
             break
     return _stack(periods)
-
-
-def draw_actions(distribution: FloatArray, rng: np.random.Generator) -> IntArray:
-    """(n,) one action a row of `distribution` (n, n_actions); an action of probability zero is never drawn."""
-    edges = np.cumsum(distribution, axis=1)
-    draws = rng.random(len(distribution)) * edges[:, -1]
-    return np.asarray((draws[:, None] >= edges[:, :-1]).sum(axis=1), dtype=np.int64)
 
 
 def _one_period(

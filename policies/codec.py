@@ -6,6 +6,7 @@ from dataclasses import fields
 import numpy as np
 
 from analysis.features import encoder_from_data
+from analysis.support import SupportTree
 from domain.actions import ActionSet
 from domain.arrays import FloatArray
 from domain.errors import UsageError
@@ -13,7 +14,6 @@ from domain.policy import Policy
 from policies.baselines import ConstantPolicy, UniformPolicy
 from policies.exploration import Exploration, ExplorationRule
 from policies.network import Layer, NetworkPolicy
-from policies.support import SupportTree
 
 Json = dict[str, object]
 

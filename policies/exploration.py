@@ -55,13 +55,6 @@ class Exploration:
         return _RULES[self.rule](scores, allowed, self.amount)
 
 
-def draw_actions(distribution: FloatArray, rng: np.random.Generator) -> IntArray:
-    """(n_rounds,) one action a row by inverse transform; an action of probability zero is never drawn."""
-    cumulated = np.cumsum(distribution, axis=1)
-    thresholds = rng.random(len(distribution))[:, None] * cumulated[:, -1:]
-    return np.asarray((cumulated > thresholds).argmax(axis=1), dtype=np.int64)
-
-
 def best_allowed(scores: FloatArray, allowed: BoolArray) -> IntArray:
     """(n_rounds,) index of the highest allowed score, the lowest index among equals."""
     return np.asarray(np.where(allowed, scores, -np.inf).argmax(axis=1), dtype=np.int64)

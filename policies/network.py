@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.features import FeatureEncoder
+from analysis.support import SupportTree
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray
 from domain.context import Context
 from policies.eligibility import eligible_or_all
 from policies.exploration import GREEDY, Exploration
-from policies.support import SupportTree
 
 
 @dataclass(frozen=True, eq=False)

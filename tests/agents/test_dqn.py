@@ -9,12 +9,12 @@ from agents.dqn import MarketDQN
 from agents.sb3_env import MarketVecEnv
 from agents.training import TrainingProgress, policy_of, train_in_market
 from analysis.features import FeatureEncoder, fit_encoder
+from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.context import Context
 from env.market import MarketCore, Observation, Transition
-from policies.support import SupportTree
 
 QUICK = DqnConfig(
     n_customers=64,

@@ -15,8 +15,7 @@ from domain.arrays import FloatArray, IntArray
 from domain.context import Context
 from domain.errors import InsufficientOverlap
 from domain.log import LoggedDecisions
-from domain.policy import Learner
-from policies.exploration import draw_actions
+from domain.policy import Learner, draw_actions
 
 ACTIONS = ActionSet(("none", "mail", "call"))
 SLOPES = np.array([[0.0, 1.0, -1.0], [0.5, -0.5, 0.0]])  # (n_features, n_actions)

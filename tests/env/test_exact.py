@@ -4,6 +4,7 @@ import numpy as np
 
 from domain.actions import ActionSet
 from domain.context import Context
+from domain.policy import draw_actions
 from env.market import MarketCore
 from env.reference.exact import (
     constant,
@@ -17,7 +18,6 @@ from env.reference.exact import (
 )
 from env.reference.subscription import subscription_market
 from env.reference.tabular import TabularMarket
-from env.rollout import draw_actions
 
 
 def make_tiny_market(churn_rate: float = 0.2, discount: float = 0.9) -> TabularMarket:

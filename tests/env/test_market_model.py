@@ -6,15 +6,19 @@ from functools import cache
 import numpy as np
 import pytest
 
+from analysis.features import FeatureEncoder, fit_encoder
 from analysis.outcome_model import fit_outcome_model
 from config.market import MarketConfig
 from domain.actions import ActionSet
+from domain.arrays import FloatArray
 from domain.context import Context
 from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions, Panel
 from env.fit import fit_market
 from env.forecast import expected_value
+from env.layout import fit_layout
 from env.market import MarketCore
+from env.member import Choices, Member, MemberFit, Rounds
 from env.model import MarketModel
 from env.reference.behavior import TargetedBehavior
 from env.reference.exact import distribution_of, score_distribution, value
@@ -48,6 +52,32 @@ def make_drifting_log(n_customers: int = 400, n_periods: int = 8) -> LoggedDecis
     before = level[:, :-1].ravel()
     context = Context({"level": before}, rows)
     return LoggedDecisions(ActionSet(("rest", "push")), action.ravel(), before, "reward", context, episode, panel=panel)
+
+
+def expected_rewards(model: MarketModel, context: Context) -> FloatArray:
+    """(n_rounds, n_actions) of one period, averaged over the members."""
+    columns, everyone = model.layout.encode(context), np.ones(context.n_rounds, np.int64)
+    by_member = [
+        [model.outlook(model.with_members(columns, everyone * k), everyone * a).expected_reward for a in range(5)]
+        for k in range(model.n_members)
+    ]
+    return np.asarray(np.mean(by_member, axis=0).T)
+
+
+def mean_hazard(model: MarketModel, log: LoggedDecisions) -> float:
+    """Of the rounds of `log`, under the first member."""
+    columns = model.layout.encode(log.context)
+    return float(model.outlook(model.with_members(columns, np.zeros(len(log), np.int64)), log.action).churn_rate.mean())
+
+
+def fit_whole(log: LoggedDecisions, encoder: FeatureEncoder) -> tuple[Choices, Member]:
+    """The member of all rounds, with the choices made on every fourth customer."""
+    assert log.panel is not None
+    layout = fit_layout(log.context, log.panel.next_context, log.panel.terminated, max_levels=12)
+    rounds = Rounds(layout, layout.encode(log.context), layout.encode(log.panel.next_context), log)
+    fit = MemberFit(rounds, encoder)
+    choices = fit.choose(log.unit % 4 == 0, MarketConfig())
+    return choices, fit.member(log.sample_weight, choices, None, np.random.default_rng(0))
 
 
 def test_plan_in_the_fitted_market__is_good_in_the_true_one() -> None:
@@ -153,7 +183,7 @@ def test_log_without_time__is_the_outcome_model() -> None:
         model.initial(100, np.random.default_rng(1)), np.zeros(100, np.int64), np.random.default_rng(2)
     )
     assert not moved.terminated.any()
-    ours, theirs = model.expected_rewards(market.states), fit_outcome_model(log).expected_reward(market.states)
+    ours, theirs = expected_rewards(model, market.states), fit_outcome_model(log).expected_reward(market.states)
     weight = market.initial_distribution
     assert np.sqrt((weight @ (ours - market.expected_reward) ** 2).mean()) < 1.1 * np.sqrt(
         (weight @ (theirs - market.expected_reward) ** 2).mean()
@@ -186,6 +216,59 @@ def test_missing_values__are_a_level_of_their_own() -> None:
     state = model.initial(200, np.random.default_rng(0))
     assert np.isnan(model.context(state).column("survey").astype(np.float64)).any()
     assert np.isfinite(model.observe(state)).all()
+
+
+def test_missing_numbers_of_a_moving_column__stay_rare() -> None:
+    """2 % of the levels before and after are missing; a residual drawn from such a round would poison the column."""
+    log, holes = make_drifting_log(), np.random.default_rng(3)
+    assert log.panel is not None
+    before, after = (
+        np.where(holes.random(len(log)) < 0.02, np.nan, column.astype(np.float64))
+        for column in (log.context.column("level"), log.panel.next_context.column("level"))
+    )
+    panel = replace(log.panel, next_context=Context({"level": after}, len(log)))
+    model = fit_market(
+        replace(log, context=Context({"level": before}, len(log)), panel=panel),
+        MarketConfig(n_members=2),
+        rng=np.random.default_rng(0),
+    )
+    rng = np.random.default_rng(1)
+    state = model.initial(2_000, rng)
+    for _ in range(6):
+        moved = model.advance(state, rng.integers(2, size=2_000), rng)
+        state = moved.next_state
+        assert np.isfinite(moved.reward).all()
+        assert np.isnan(state[:, 1]).mean() <= 0.03
+    assert 0.3 < np.nanstd(state[:, 1]) < 1.0  # uniform pushes: sqrt((.25 + .01) / (1 - .25)) = .59
+
+
+def test_weights__stand_for_the_rounds_that_were_not_kept() -> None:
+    """Of the rounds after which a customer stayed, a quarter is kept with weight 4; leaving is as rare as before."""
+    log = make_log()
+    assert log.panel is not None
+    kept = log.panel.terminated | (np.random.default_rng(4).random(len(log)) < 0.25)
+    thinned = replace(log, weight=np.where(log.panel.terminated, 1.0, 4.0)).take(kept)
+    naive = replace(thinned, weight=None)
+    whole, weighted, ignored = (
+        mean_hazard(fit_market(part, MarketConfig(n_members=1), rng=np.random.default_rng(0)), log)
+        for part in (log, thinned, naive)
+    )
+    assert abs(weighted - whole) < 0.1 * whole
+    assert ignored > 2 * whole
+
+
+def test_rounds_of_weight_three__are_three_copies() -> None:
+    """What takes levels is regressed alike, and as much shrinkage is chosen."""
+    log = make_log(n_customers=400)
+    copies = np.where(log.unit % 2 == 0, 3, 1)
+    repeated = log.take(np.repeat(np.arange(len(log)), copies))
+    (chosen, fitted), (expected_choices, expected) = (
+        fit_whole(part, fit_encoder(log.context)) for part in (replace(log, weight=copies.astype(float)), repeated)
+    )
+    assert chosen.levels == expected_choices.levels
+    for ours, theirs in zip(fitted.levels, expected.levels, strict=True):
+        np.testing.assert_allclose(ours.offset, theirs.offset, atol=1e-9)
+        np.testing.assert_allclose(ours.coefficients, theirs.coefficients, atol=1e-4)
 
 
 def test_one_action__is_refused_with_what_to_do() -> None:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import ConfigError
-from policies.exploration import GREEDY, Exploration, ExplorationRule, draw_actions
+from domain.policy import draw_actions
+from policies.exploration import GREEDY, Exploration, ExplorationRule
 
 EVERYTHING = np.ones((1, 3), dtype=np.bool_)
 RULES = [

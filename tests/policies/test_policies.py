@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from analysis.features import fit_encoder
+from analysis.support import SupportTree
 from domain.actions import ActionSet
 from domain.context import Context
 from domain.errors import InvalidSnapshot, MissingColumn, UnsupportedAction, UsageError
@@ -12,7 +13,6 @@ from domain.policy import Policy
 from policies.baselines import ConstantPolicy, UniformPolicy
 from policies.exploration import Exploration, ExplorationRule
 from policies.network import Layer, NetworkPolicy
-from policies.support import SupportTree
 
 ACTIONS = ActionSet(("none", "mail", "call"))
 EVERYWHERE_BUT_CALL = SupportTree.everywhere([True, True, False])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.features import fit_encoder
+from analysis.support import SupportTree
 from domain.actions import ActionSet
 from domain.context import Context
 from domain.errors import CorruptPolicy, UsageError
@@ -17,7 +18,6 @@ from policies.artifact import CARD_FILE, WEIGHTS_FILE, load_policy, read_policy_
 from policies.baselines import ConstantPolicy, UniformPolicy
 from policies.exploration import Exploration, ExplorationRule
 from policies.network import Layer, NetworkPolicy
-from policies.support import SupportTree
 
 ACTIONS = ActionSet(("none", "café"))
 

@@ -1,0 +1,105 @@
+"""Where which action was tried: a shallow tree over the features, and the actions that its leaves saw often enough.
+
+Whoever maximises predictions is drawn to what was predicted without data. A fitted market masks such actions while an
+agent learns in it, and a policy carries the same mask. Walking the tree needs NumPy only; fitting it, scikit-learn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.market import MarketConfig
+from domain.arrays import BoolArray, FloatArray, IntArray
+
+MIN_LEAF_ROUNDS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class SupportTree:
+    """Row by row through the tree: left where feature <= threshold; a leaf points to itself on both sides.
+
+    >>> SupportTree.everywhere([True, False]).mask(np.zeros((1, 3)))
+    array([[ True, False]])
+
+    Raises:
+        ValueError: arrays of different lengths, children that do not lie behind their parent, or an empty leaf.
+    """
+
+    feature: IntArray  # (n_nodes,) index into the encoded features
+    threshold: FloatArray  # (n_nodes,)
+    left: IntArray  # (n_nodes,)
+    right: IntArray  # (n_nodes,)
+    supported: BoolArray  # (n_nodes, n_actions); only leaves answer
+
+    def __post_init__(self) -> None:
+        own = np.arange(len(self.feature))
+        lengths = {len(a) for a in (self.feature, self.threshold, self.left, self.right, self.supported)}
+        if lengths != {len(own)} or not len(own) or self.supported.ndim != 2:
+            raise ValueError(f"the support tree's arrays have lengths {sorted(lengths)}; expected one, above zero")
+        is_leaf = (self.left == own) & (self.right == own)
+        moves_on = (np.minimum(self.left, self.right) > own) & (np.maximum(self.left, self.right) < len(own))
+        if not (is_leaf | moves_on).all():
+            raise ValueError("a node of the support tree has children that do not lie behind it")
+        if not self.supported[is_leaf].any(axis=1).all():
+            raise ValueError("a leaf of the support tree supports no action")
+
+    @staticmethod
+    def everywhere(supported: Sequence[bool]) -> "SupportTree":
+        """The same actions (n_actions,) for everyone."""
+        node = np.zeros(1, dtype=np.int64)
+        return SupportTree(node, np.zeros(1), node, node, np.array([supported], dtype=np.bool_))
+
+    @property
+    def masks_nothing(self) -> bool:
+        return bool(self.supported.all())
+
+    def mask(self, features: FloatArray) -> BoolArray:
+        """(n_rounds, n_actions) what was tried often enough on customers with these features."""
+        if self.masks_nothing:
+            return np.ones((len(features), self.supported.shape[1]), dtype=np.bool_)
+        return np.asarray(self.supported[self.leaf(features)])
+
+    def leaf(self, features: FloatArray) -> IntArray:
+        """(n_rounds,) the leaf that each row of features (n_rounds, n_features) ends in."""
+        rows, node = np.arange(len(features)), np.zeros(len(features), dtype=np.int64)
+        while True:
+            goes_left = features[rows, self.feature[node]] <= self.threshold[node] if len(self.feature) > 1 else True
+            following = np.where(goes_left, self.left[node], self.right[node])
+            if (following == node).all():
+                return node
+            node = following
+
+
+def fit_support(features: FloatArray, action: IntArray, n_actions: int, config: MarketConfig) -> SupportTree:
+    """The tree that separates customers by what was tried on them; every leaf keeps its most frequent action."""
+    from sklearn.tree import DecisionTreeClassifier  # whoever only walks a tree does without
+
+    if not features.shape[1]:
+        features = np.zeros((len(action), 1))
+    features = features.astype(np.float32).astype(np.float64)  # the tree compares in float32
+    fitted = DecisionTreeClassifier(
+        max_leaf_nodes=config.max_support_leaves, min_samples_leaf=min(MIN_LEAF_ROUNDS, len(action)), random_state=0
+    ).fit(features, action)
+    nodes = fitted.tree_
+    own = np.arange(nodes.node_count)
+    is_leaf = nodes.children_left < 0
+    counts = action_counts(fitted.apply(features), action, (nodes.node_count, n_actions))
+    enough = counts >= config.min_support_rounds
+    enough &= counts >= config.min_support_share * counts.sum(axis=1, keepdims=True)
+    enough[own, counts.argmax(axis=1)] = True
+    enough[~is_leaf] = True  # never an answer
+    return SupportTree(
+        feature=np.where(is_leaf, 0, nodes.feature),
+        threshold=np.asarray(nodes.threshold, dtype=np.float64),
+        left=np.where(is_leaf, own, nodes.children_left),
+        right=np.where(is_leaf, own, nodes.children_right),
+        supported=enough,
+    )
+
+
+def action_counts(leaf: IntArray, action: IntArray, shape: tuple[int, int]) -> FloatArray:
+    """(n_nodes, n_actions) = `shape`: rounds by the leaf they end in and the action they were given."""
+    counts = np.zeros(shape)
+    np.add.at(counts, (leaf, action), 1.0)
+    return counts
