@@ -14,7 +14,8 @@ OUTCOME_WORDS = (
     "reward", "purchase", "purchased", "conversion", "converted", "bought", "renewed", "subscribed", "retained",
     "churned", "clicked", "click", "visited", "visit", "outcome", "response", "responded", "applied",
 )  # fmt: skip
-PROPENSITY_WORDS = ("propensity", "probability", "pscore", "prob")
+PROPENSITY_NAMES = ("propensity", "propensity_score", "pscore")  # the whole name: a churn probability is none
+SHORT_PROPENSITY_NAMES = ("p", "prob")  # believed only where the numbers bear it out
 UNIT_WORDS = (
     "unit_id", "user_id", "customer_id", "account_id", "client_id", "member_id", "subscriber_id", "visitor_id",
     "device_id", "user", "customer", "uid",
@@ -35,5 +36,13 @@ def matches(name: str, word: str) -> bool:
     >>> matches("order_profit", "profit"), matches("profitable", "profit"), matches("userId", "user_id")
     (True, False, True)
     """
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").replace(" ", "_")
-    return f"_{word}_" in f"_{snake}_"
+    return f"_{word}_" in f"_{in_snake_case(name)}_"
+
+
+def in_snake_case(name: str) -> str:
+    """A name's words, lower case and joined by underscores.
+
+    >>> in_snake_case("propensityScore"), in_snake_case("User ID")
+    ('propensity_score', 'user_id')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").replace(" ", "_")

@@ -18,15 +18,19 @@ from collection.role_words import (
     BEFORE_WORDS,
     MONEY_WORDS,
     OUTCOME_WORDS,
-    PROPENSITY_WORDS,
+    PROPENSITY_NAMES,
+    SHORT_PROPENSITY_NAMES,
     TIME_WORDS,
     UNIT_WORDS,
+    in_snake_case,
     matches,
 )
 from collection.values import coded, has_values, is_number_column, numbers_of, times_of
 from config.log_options import LogOptions
 
 MAX_ACTIONS = 60
+MIN_UNIT_SHARE = 0.2  # distinct numbers a row in a column that names units; fewer name stores or plans
+WEIGHTING_TOLERANCE = 0.2  # of the mean of 1/p around n / n_action
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,8 @@ def guess_roles(frame: pd.DataFrame) -> LogRoles:
     names = [str(name) for name in frame.columns if has_values(frame[name])]
     action = _first(names, ACTION_WORDS, lambda name: _is_action(frame[name]))
     free = [name for name in names if name != action]
-    propensity = _first(free, PROPENSITY_WORDS, lambda name: _is_probability(frame[name]))
-    unit = _first(free, UNIT_WORDS, lambda _: True)
+    propensity = _propensity(frame, free, action)
+    unit = _first(free, UNIT_WORDS, lambda name: _names_units(frame[name], name))
     time = _first(free, TIME_WORDS, lambda name: _is_time(frame[name]))
     free = [name for name in free if name not in {propensity, unit, time}]
     rewards = _rewards(frame, free)
@@ -94,7 +98,7 @@ def guess_roles(frame: pd.DataFrame) -> LogRoles:
         action_shares=shares,
         is_randomised=is_randomised,
         baseline=baseline,
-        open_questions=_questions(action, rewards, context, is_randomised, baseline),
+        open_questions=_questions(action, rewards, (unit, propensity), context, is_randomised, baseline),
     )
 
 
@@ -123,6 +127,38 @@ def _is_probability(series: pd.Series) -> bool:
     values = numbers_of(series).values
     values = values[~np.isnan(values)]
     return bool(((values > 0) & (values <= 1)).mean() > 0.9)  # bad rows must not hide the column
+
+
+def _propensity(frame: pd.DataFrame, names: list[str], action: str | None) -> str | None:
+    """By its whole name; a short one also has to weight every action back to all rows."""
+    for wanted in (*PROPENSITY_NAMES, *SHORT_PROPENSITY_NAMES):
+        for name in names:
+            if in_snake_case(name) != wanted or not _is_probability(frame[name]):
+                continue
+            if wanted in PROPENSITY_NAMES or _weights_back(frame, name, action):
+                return name
+    return None
+
+
+def _weights_back(frame: pd.DataFrame, name: str, action: str | None) -> bool:
+    """Whether the mean of 1/p among the rows of each action is about n / n_action, as it is of a propensity."""
+    if action is None:
+        return False
+    codes, p = coded(frame[action]).codes, numbers_of(frame[name]).values
+    usable = (codes >= 0) & (p > 0)  # NaN is not
+    counts = np.bincount(codes[usable])
+    sums = np.bincount(codes[usable], weights=1 / p[usable])
+    seen = counts > 0
+    return bool((np.abs(sums[seen] / usable.sum() - 1) < WEIGHTING_TOLERANCE).all())
+
+
+def _names_units(series: pd.Series, name: str) -> bool:
+    """A unit word by itself, or an id (not an age of customers) whose values are text or many."""
+    snake = in_snake_case(name)
+    if snake in UNIT_WORDS:
+        return True
+    n_values = len(coded(series).names)
+    return snake.endswith("id") and (not is_number_column(series) or n_values > MIN_UNIT_SHARE * len(series))
 
 
 def _is_time(series: pd.Series) -> bool:
@@ -201,6 +237,7 @@ def _baseline(shares: tuple[tuple[str, float], ...]) -> str | None:
 def _questions(
     action: str | None,
     rewards: list[str],
+    unit_and_propensity: tuple[str | None, str | None],
     context: list[str],
     is_randomised: bool | None,
     baseline: str | None,
@@ -213,6 +250,11 @@ def _questions(
     else:
         others = f", rather than {', '.join(rewards[1:])}" if rewards[1:] else ""
         questions.append(f"Is {rewards[0]} what you want more of{others}? Is it net of discounts, tax and costs?")
+    unit, propensity = unit_and_propensity
+    if unit not in (None, "unit_id"):
+        questions.append(f"Does {unit} name the customer, the same in all rows of one?")
+    if propensity not in (None, "propensity"):
+        questions.append(f"Is {propensity} the probability with which the logged action was drawn?")
     if is_randomised is None:
         questions.append("How was the action chosen? No column holds its probability, so it will be estimated.")
     if baseline is not None:

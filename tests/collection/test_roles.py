@@ -67,3 +67,36 @@ def test_guess_roles__nothing_recognisable_becomes_questions() -> None:
 def test_guess_roles__most_frequent_action_where_none_is_named_like_nothing() -> None:
     frame = pd.DataFrame({"action": ["p1", "p2", "p2"], "reward": [1.0, 2.0, 3.0]})
     assert guess_roles(frame).baseline == "p2"
+
+
+def test_guess_roles__what_only_sounds_like_a_unit_or_a_propensity_is_context() -> None:
+    frame = foreign_frame().drop(columns="user_id")
+    rng = np.random.default_rng(1)
+    frame = frame.assign(customer_age=frame["age"], churn_probability=rng.uniform(0.1, 0.9, len(frame)))
+    roles = guess_roles(frame)
+    assert (roles.unit, roles.propensity) == (None, None)
+    assert {"customer_age", "churn_probability"} <= set(roles.context)
+
+
+def test_guess_roles__an_id_of_few_numbers_names_no_unit() -> None:
+    frame = foreign_frame().drop(columns="user_id")
+    assert guess_roles(frame.assign(user_plan_id=np.arange(len(frame)) % 5)).unit is None
+    assert guess_roles(frame.assign(crm_user_id=np.arange(len(frame)))).unit == "crm_user_id"
+
+
+def test_guess_roles__p_is_a_propensity_where_it_weights_every_action_back() -> None:
+    frame = foreign_frame()
+    shares = frame["offer"].map(frame["offer"].value_counts(normalize=True))
+    assert guess_roles(frame.assign(p=shares)).propensity == "p"
+    assert guess_roles(frame.assign(p=shares.to_numpy()[::-1])).propensity is None
+
+
+def test_guess_roles__foreign_units_and_propensities_are_asked_about() -> None:
+    frame = foreign_frame().assign(pscore=0.5)
+    questions = " ".join(guess_roles(frame).open_questions)
+    assert "Does user_id name the customer" in questions
+    assert "Is pscore the probability" in questions
+    ours = frame.rename(columns={"user_id": "unit_id", "pscore": "propensity"})
+    questions = " ".join(guess_roles(ours).open_questions)
+    assert "name the customer" not in questions
+    assert "the probability with which" not in questions
