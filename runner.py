@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from domain.errors import AmsoError
+from domain.estimates import Verdict
 
 if TYPE_CHECKING:
     from loop.answer import Answer
@@ -53,7 +54,7 @@ LogArgument = Annotated[Path | None, typer.Argument(metavar="LOG", help="Decisio
 Baseline = Annotated[
     str | None, typer.Option(help="Policy SPEC compared with; default the configured baseline, else `logged`.")
 ]
-Require = Annotated[str | None, typer.Option(help="Exit 1 unless the verdict is this (usually promote).")]
+Require = Annotated[Verdict | None, typer.Option(help="Exit 1 unless the verdict is this (usually promote).")]
 
 
 def _log_request(
@@ -281,7 +282,7 @@ def _workspace(config: Path | None, overrides: list[str] | None) -> "Workspace":
     return open_workspace(config, overrides or ())
 
 
-def _answer(verb: Callable[[], "Answer"], as_json: bool, require: str | None = None) -> None:
+def _answer(verb: Callable[[], "Answer"], as_json: bool, require: Verdict | None = None) -> None:
     """Calls the verb, prints what it answers, turns handled errors into messages and exit codes."""
     try:
         answer = verb()

@@ -74,6 +74,50 @@ def test_train__judges_on_another_log_when_told_to() -> None:
     assert data["verdict"] == "promote"
 
 
+def test_heldout_log__counts_its_bad_rows_like_any_other() -> None:
+    frame = make_frame(4000)
+    judge = frame[2000:].copy()
+    judge["reward"] = judge["reward"].where(np.arange(len(judge)) >= 400)
+    data = answer("train", "--log", write(frame[:2000], "a.csv"), "--heldout", write(judge, "b.csv"))
+    assert data["verdict"] == "cannot_tell"
+    assert sum(data["heldout_log"]["rejected"].values()) == 400
+
+
+def test_heldout_log__must_not_be_the_training_log() -> None:
+    log, copy = write(make_frame()), write(make_frame(), "copy.csv")
+    error = answer("train", "--log", log, "--heldout", copy, exit_code=2)["error"]
+    assert "training log itself" in error["message"]
+
+
+def test_policy__is_not_valued_on_the_rows_it_was_trained_on() -> None:
+    frame = make_frame(4000)
+    trained = answer("train", "--log", write(frame[:2000], "a.csv"), "--heldout", write(frame[2000:], "b.csv"))
+    spec = f"version:{trained['policy_version']}"
+    on_training_log = answer("evaluate", write(frame[:2000], "copy.csv"), "--policy", spec)
+    assert on_training_log["verdict"] == "cannot_tell"
+    assert any("trained on this very log" in reason for reason in on_training_log["reasons"])
+    assert answer("evaluate", "b.csv", "--policy", spec, "--baseline", "constant:none")["verdict"] == "promote"
+
+
+def test_minimizing__is_refused_instead_of_ignored() -> None:
+    error = answer("train", "--log", write(make_frame()), "--set", "objective.direction=minimize", exit_code=2)["error"]
+    assert "minimize" in error["message"]
+
+
+def test_advice__keeps_a_baseline_that_earns_more_than_what_is_delivered() -> None:
+    """The log follows a product of two columns, which one ridge an action cannot see."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 4000))
+    good = a * b > 0
+    promo = np.where(rng.random(4000) < 0.9, good, ~good)
+    frame = pd.DataFrame({"action": np.where(promo, "promo", "none"), "x_a": a, "x_b": b})
+    frame["propensity"] = np.where(promo == good, 0.9, 0.1)
+    frame["reward"] = promo * np.where(good, 1.0, -1.0) + rng.normal(size=4000)
+    data = answer("train", "--log", write(frame))
+    assert data["baseline_comparison"]["high"] < 0
+    assert data["advice"].startswith("keep logged")
+
+
 def test_same_seed__gives_the_same_policy_version() -> None:
     log = write(make_frame())
     first, second = (answer("train", "--log", log, "--seed", "3") for _ in range(2))
