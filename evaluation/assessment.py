@@ -80,22 +80,39 @@ class OnePeriodAssessor:
 
     def assess(self, target: Target) -> Assessment:
         """Every registered estimator on one policy."""
-        distribution = target.on(self.log)
-        propensities = self.nuisance.propensities
-        rounds = make_rounds(self.log, distribution, self.nuisance.expected_reward, propensities.propensity)
-        diagnostics = diagnose(self.log, distribution, rounds, propensities)
-        outside = 0.0 if distribution is None else unsupported_share(self.log, distribution)
-        weight = rounds.sample_weight * rounds.importance_weight
-        refusals = policy_refusals(target.name, diagnostics, outside, self.config)
-        refusals += reward_refusals(target.name, self.log.reward_name, self.log.reward, weight, self.config)
+        scored = score_rule(target.name, self.log, self.nuisance, target.on(self.log), self.config)
         return Assessment(
             target.name,
-            estimate_all(rounds, target.name, self.config.confidence),
-            influence_scores(rounds),
-            rounds.importance_weight,
-            diagnostics,
-            refusals,
+            estimate_all(scored.rounds, target.name, self.config.confidence),
+            scored.scores,
+            scored.rounds.importance_weight,
+            scored.diagnostics,
+            scored.refusals,
         )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A rule on a one-period log: its rounds and doubly robust scores, and what forbids to trust them."""
+
+    name: str
+    rounds: Rounds
+    scores: FloatArray  # (n_rounds,)
+    diagnostics: Diagnostics
+    refusals: tuple[str, ...]
+
+
+def score_rule(
+    name: str, log: LoggedDecisions, nuisance: Nuisance, distribution: FloatArray | None, config: EvaluationConfig
+) -> Scored:
+    """A distribution (n_rounds, n_actions) on a log; None = the policy that logged it."""
+    rounds = make_rounds(log, distribution, nuisance.expected_reward, nuisance.propensities.propensity)
+    diagnostics = diagnose(log, distribution, rounds, nuisance.propensities)
+    outside = 0.0 if distribution is None else unsupported_share(log, distribution)
+    weight = rounds.sample_weight * rounds.importance_weight
+    refusals = policy_refusals(name, diagnostics, outside, config)
+    refusals += reward_refusals(name, log.reward_name, log.reward, weight, config)
+    return Scored(name, rounds, influence_scores(rounds), diagnostics, refusals)
 
 
 def estimate_all(rounds: Rounds, policy: str, confidence: float) -> tuple[PolicyValueEstimate, ...]:

@@ -1,7 +1,9 @@
 """The best constant action of a log: the honest competition of everything learned.
 
-Chosen by the self-normalised mean of each action's own rounds, which needs no outcome model and so sees nothing but the
-training rows. An action that the log did not try everywhere it would have to act is no candidate.
+Chosen by the self-normalised value of each constant policy, which needs no outcome model and so sees nothing but the
+training rows. Where the action is not eligible, what the policy does instead counts: an action open to a few good
+customers is not ranked by these alone. An action that the log did not try everywhere it would have to act is no
+candidate.
 """
 
 import numpy as np
@@ -37,10 +39,13 @@ def supported_constants(log: LoggedDecisions, config: EvaluationConfig) -> tuple
 
 
 def choose_constant(log: LoggedDecisions, propensity: FloatArray, candidates: tuple[str, ...]) -> str:
-    """The candidate with the highest weighted mean reward, weights 1 / propensity (n_rounds,)."""
-    weight = log.sample_weight / propensity
-    total = np.bincount(log.action, weights=weight * log.reward, minlength=log.n_actions)
-    mass = np.bincount(log.action, weights=weight, minlength=log.n_actions)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = total / mass  # NaN for an action without rounds
-    return max(candidates, key=lambda a: np.nan_to_num(means[log.actions.index(a)], nan=-np.inf))
+    """The candidate with the highest self-normalised value; `propensity` (n_rounds,) of the logged actions."""
+    rows = np.arange(len(log))
+
+    def value(action: str) -> float:
+        chosen = constant_distribution(log, action)[rows, log.action]
+        weight = log.sample_weight * chosen / propensity
+        total = float(weight.sum())
+        return float(weight @ log.reward) / total if total > 0 else -np.inf  # no row speaks about it
+
+    return max(candidates, key=value)

@@ -13,39 +13,29 @@ import numpy as np
 
 from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray
-from domain.estimates import Comparison, Diagnostics, Verdict
+from domain.errors import InsufficientOverlap
+from domain.estimates import Comparison, Verdict
 from domain.log import LoggedDecisions
 from domain.policy import Learner
+from evaluation.assessment import Scored, score_rule
 from evaluation.best_constant import choose_constant, constant_distribution, supported_constants
-from evaluation.diagnostics import diagnose
-from evaluation.dr import influence_scores
 from evaluation.gate import Ruling, describe_propensities, describe_weights, rule
 from evaluation.judgement import (
     Evidence,
     Judgement,
     Report,
     Rival,
+    confidence_of_each,
     constant_value,
     delivered,
     describe_delivery,
     rule_value,
 )
 from evaluation.nuisance import Nuisance, fit_nuisance
-from evaluation.refusals import log_refusals, policy_refusals, reward_refusals
-from evaluation.rounds import make_rounds
+from evaluation.refusals import log_refusals
 from evaluation.scores import Interval, mean_interval
 from evaluation.support import unsupported_share
 from evaluation.target import Target, policy_distribution
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A rule on a log: its distribution there, its doubly robust scores, and what forbids to trust them."""
-
-    name: str
-    scores: FloatArray  # (n_rounds,)
-    diagnostics: Diagnostics
-    refusals: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,11 @@ def judge_crossfit(
     """The judgement of a one-period log without a held-out file."""
     candidates = supported_constants(log, config)
     nuisance = fit_nuisance(log, config, rng)
-    fits, ruled = _cross_fit_rule(log, nuisance, learner, candidates, config, rng, report)
+    try:
+        fits, ruled = _cross_fit_rule(log, nuisance, learner, candidates, config, rng, report)
+    except InsufficientOverlap as error:  # the learner finds too little to learn from: what is left is the constant
+        ruled = _cross_fit_constants(log, nuisance, candidates)
+        fits, refusals = CrossFit(ruled, ruled), (*refusals, error.message)
     learned = score_rule("learned", log, nuisance, fits.learned, config)
     constant = score_rule("best constant", log, nuisance, fits.constant, config)
     ruling = compare(learned, constant, log, config, refusals)
@@ -77,32 +71,20 @@ def judge_crossfit(
     base = score_rule(baseline.name, log, nuisance, baseline.on(log), config)
     against = compare(rule_scored, base, log, config, refusals)
     best = choose_constant(log, nuisance.propensities.propensity, candidates)
-    best_scored, rivals = best_and_rivals(log, nuisance, best, candidates, config)
+    best_scored, rivals = best_and_rivals(log, nuisance, best, candidates, config, refusals)
     is_trusted = not _forbidden(log, (rule_scored,), config, refusals)
+    is_best_trusted = not _forbidden(log, (best_scored,), config, refusals)
     return Judgement(
         comparison=ruling.comparison,
         verdict=ruling.verdict,
         heldout=rule_value("crossfit", _mean(rule_scored, log, config), is_trusted),
-        best_constant=constant_value(best, _mean(best_scored, log, config), not best_scored.refusals and not refusals),
+        best_constant=constant_value(best, _mean(best_scored, log, config), is_best_trusted),
         baseline_comparison=_named(against.comparison, delivered(ruling.verdict, best), baseline.name),
         delivered=delivered(ruling.verdict, best),
         reasons=(*describe_delivery(ruling, best, rivals), *support_notes(log, learned)),
         diagnostics=learned.diagnostics,
         evidence=Evidence(np.arange(len(log)), fits.learned),
     )
-
-
-def score_rule(
-    name: str, log: LoggedDecisions, nuisance: Nuisance, distribution: FloatArray | None, config: EvaluationConfig
-) -> Scored:
-    """Doubly robust scores of a distribution (n_rounds, n_actions) on a log; None = the policy that logged it."""
-    rounds = make_rounds(log, distribution, nuisance.expected_reward, nuisance.propensities.propensity)
-    diagnostics = diagnose(log, distribution, rounds, nuisance.propensities)
-    outside = 0.0 if distribution is None else unsupported_share(log, distribution)
-    weight = rounds.sample_weight * rounds.importance_weight
-    refusals = policy_refusals(name, diagnostics, outside, config)
-    refusals += reward_refusals(name, log.reward_name, log.reward, weight, config)
-    return Scored(name, influence_scores(rounds), diagnostics, refusals)
 
 
 def compare(
@@ -115,12 +97,17 @@ def compare(
 
 
 def best_and_rivals(
-    log: LoggedDecisions, nuisance: Nuisance, best: str, candidates: tuple[str, ...], config: EvaluationConfig
+    log: LoggedDecisions,
+    nuisance: Nuisance,
+    best: str,
+    candidates: tuple[str, ...],
+    config: EvaluationConfig,
+    refusals: Sequence[str],
 ) -> tuple[Scored, tuple[Rival, ...]]:
     """The best constant's scores, and how it stands to every other constant."""
     scored = {a: score_rule(a, log, nuisance, constant_distribution(log, a), config) for a in candidates}
-    better = replace(config, margin=0.0)  # a proven difference, however small
-    rivals = tuple(Rival(a, compare(scored[best], scored[a], log, better, ())) for a in candidates if a != best)
+    each = replace(config, margin=0.0, confidence=confidence_of_each(config.confidence, len(candidates)))
+    rivals = tuple(Rival(a, compare(scored[best], scored[a], log, each, refusals)) for a in candidates if a != best)
     return scored[best], rivals
 
 
@@ -168,7 +155,10 @@ def _gains_inside(
 ) -> bool:
     """Whether the training rows alone would promote the learned policy."""
     nuisance = fit_nuisance(train, config, rng)
-    fits = _cross_fit(train, nuisance, learner, candidates, rng)
+    try:
+        fits = _cross_fit(train, nuisance, learner, candidates, rng)
+    except InsufficientOverlap:  # too little to learn from is no gain
+        return False
     learned = score_rule("learned", train, nuisance, fits.learned, config)
     constant = score_rule("best constant", train, nuisance, fits.constant, config)
     return compare(learned, constant, train, config, ()).verdict is Verdict.PROMOTE
@@ -177,15 +167,22 @@ def _gains_inside(
 def _cross_fit(
     log: LoggedDecisions, nuisance: Nuisance, learner: Learner, candidates: tuple[str, ...], rng: np.random.Generator
 ) -> CrossFit:
-    learned, constant = np.empty((len(log), log.n_actions)), np.empty((len(log), log.n_actions))
+    learned = np.empty((len(log), log.n_actions))
     for fold in np.unique(nuisance.folds):
         left_out = nuisance.folds == fold
-        train, test = log.take(~left_out), log.take(left_out)
-        policy = learner.fit(train, rng)
+        test = log.take(left_out)
+        policy = learner.fit(log.take(~left_out), rng)
         learned[left_out] = policy_distribution(policy, test.context, test, test.eligible)
-        best = choose_constant(train, nuisance.propensities.propensity[~left_out], candidates)
-        constant[left_out] = constant_distribution(test, best)
-    return CrossFit(learned, constant)
+    return CrossFit(learned, _cross_fit_constants(log, nuisance, candidates))
+
+
+def _cross_fit_constants(log: LoggedDecisions, nuisance: Nuisance, candidates: tuple[str, ...]) -> FloatArray:
+    constant = np.empty((len(log), log.n_actions))
+    for fold in np.unique(nuisance.folds):
+        left_out = nuisance.folds == fold
+        best = choose_constant(log.take(~left_out), nuisance.propensities.propensity[~left_out], candidates)
+        constant[left_out] = constant_distribution(log.take(left_out), best)
+    return constant
 
 
 def _forbidden(

@@ -26,8 +26,9 @@ class Episodes:
     successor: IntArray  # (n_rounds,) the episode's next round, -1 at its last
     horizon: int  # periods of the longest episode
     features: FloatArray  # (n_rounds, n_features)
-    next_features: FloatArray  # (n_rounds, n_features); zero where terminated
+    next_features: FloatArray  # (n_rounds, n_features); zero where terminated or unknown
     kept: FloatArray  # (n_rounds,) probability that observation had not ended before this step
+    transition: FloatArray  # (n_rounds,) 1 / probability that what follows is known; zero where it is not
 
     @property
     def step(self) -> IntArray:
@@ -58,10 +59,11 @@ def lay_out(log: LoggedDecisions) -> Episodes:
     _check_steps(panel, is_first)
     rows = np.arange(len(log))
     successor = np.where(np.r_[~is_first[1:], False], rows + 1, -1)
-    features, next_features = _encode(log, panel, successor)
+    is_known = (successor >= 0) | _has_values(panel.next_context)
+    features, next_features = _encode(log, panel, successor, is_known)
     return Episodes(
         log, panel, order, np.flatnonzero(is_first), successor, int(panel.step.max()) + 1, features, next_features,
-        _kept(log, panel, successor),
+        _kept(log, panel, successor), _transition(log, panel, is_known),
     )  # fmt: skip
 
 
@@ -69,10 +71,11 @@ def follow(episodes: Episodes, target: Target, distribution: FloatArray) -> Floa
     """(n_rounds, n_actions) what the policy does in the next period; zero where the customer left.
 
     After an episode's last round a policy is asked about `next_context`; a fixed distribution, which ends with the log,
-    is taken to stay what it was.
+    is taken to stay what it was. Where that context was not recorded there is nothing to ask about: such a round has no
+    part in any value of the next period (`Episodes.transition`).
     """
     after = np.where((episodes.successor >= 0)[:, None], distribution[episodes.successor], distribution)
-    last = episodes.goes_on & (episodes.successor < 0)
+    last = episodes.goes_on & (episodes.successor < 0) & (episodes.transition > 0)
     if target.policy is not None and last.any():
         context = episodes.panel.next_context.take(last)
         after[last] = policy_distribution(target.policy, context, episodes.log, None)
@@ -90,11 +93,13 @@ def _check_steps(panel: Panel, is_first: BoolArray) -> None:
         )
 
 
-def _encode(log: LoggedDecisions, panel: Panel, successor: IntArray) -> tuple[FloatArray, FloatArray]:
+def _encode(
+    log: LoggedDecisions, panel: Panel, successor: IntArray, is_known: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     encoder = _fit_encoder(log.context, len(log))
     features = encoder.transform(log.context)
     following = np.where((successor >= 0)[:, None], features[successor], 0.0)
-    last = ~panel.terminated & (successor < 0)
+    last = ~panel.terminated & (successor < 0) & is_known
     if last.any():
         following[last] = encoder.transform(panel.next_context.take(last))
     return features, following
@@ -108,10 +113,36 @@ def _fit_encoder(context: Context, n_rounds: int) -> FeatureEncoder:
 
 def _kept(log: LoggedDecisions, panel: Panel, successor: IntArray) -> FloatArray:
     """Kaplan-Meier: episodes that end by truncation before the horizon leave their weight to those still observed."""
-    horizon = int(panel.step.max()) + 1
-    still_there = ~panel.terminated
-    staying = np.bincount(panel.step[still_there], weights=log.sample_weight[still_there], minlength=horizon)
-    seen_next = successor >= 0
-    observed = np.bincount(panel.step[seen_next], weights=log.sample_weight[seen_next], minlength=horizon)
-    share = np.divide(observed, staying, out=np.ones(horizon), where=staying > 0)
+    share = _share_of_staying(log, panel, successor >= 0)
     return np.asarray(np.r_[1.0, np.cumprod(share[:-1])][panel.step])
+
+
+def _transition(log: LoggedDecisions, panel: Panel, is_known: BoolArray) -> FloatArray:
+    """Customers who stayed and are known to have come somewhere stand for those whose next context was cut off.
+
+    Who left is always known. A step in which no one's next context is known, the last of a panel, shows only those who
+    left: all its rounds weigh zero.
+    """
+    share = _share_of_staying(log, panel, is_known)[panel.step]
+    staying = np.divide(is_known, share, out=np.zeros(len(log)), where=share > 0)
+    return np.where(panel.terminated, (share > 0).astype(np.float64), staying)
+
+
+def _share_of_staying(log: LoggedDecisions, panel: Panel, mask: BoolArray) -> FloatArray:
+    """(horizon,) share of `mask` among the rounds of each step after which the customer was still there."""
+    horizon = int(panel.step.max()) + 1
+    staying = np.where(panel.terminated, 0.0, log.sample_weight)
+    among = np.bincount(panel.step, weights=staying, minlength=horizon)
+    masked = np.bincount(panel.step, weights=np.where(mask, staying, 0.0), minlength=horizon)
+    return np.divide(masked, among, out=np.ones(horizon), where=among > 0)
+
+
+def _has_values(context: Context) -> BoolArray:
+    """(n_rounds,) any column is not missing; a context without columns has nothing to miss."""
+    if not context.columns:
+        return np.ones(context.n_rounds, dtype=np.bool_)
+    present = np.zeros(context.n_rounds, dtype=np.bool_)
+    for values in context.columns.values():
+        is_text = values.dtype == np.object_
+        present |= np.array([value is not None for value in values]) if is_text else ~np.isnan(values)
+    return present

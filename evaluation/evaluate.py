@@ -36,11 +36,13 @@ def evaluate(
         baseline: what it would replace.
         config: confidence, margin, limits of refusal.
         rng: draws the cross-fitting folds.
-        reward_model: a scikit-learn regressor or classifier in place of the ridge.
+        reward_model: a scikit-learn regressor or classifier in place of the ridge; a panel takes regressors only,
+            as what it predicts, reward plus value of what follows, is continuous.
         refusals: reasons known beforehand for which nothing can be decided (see `read_refusals`).
 
     Raises:
         UnsupportedAction: a policy chooses an action that the log does not know.
+        UsageError: a classifier as reward model of a panel.
         InvalidSnapshot: the log holds fewer than two units.
     """
     config = EvaluationConfig() if config is None else config
@@ -51,7 +53,7 @@ def evaluate(
     forbidden += _once(new.refusals + old.refusals)
     ruling = rule(new.name, old.name, difference, forbidden, margin=config.margin, per=assessor.per)
     is_trusted = ruling.verdict is not Verdict.CANNOT_TELL
-    estimates = new.estimates if new.name == old.name else new.estimates + old.estimates
+    estimates = new.estimates if _is_same(new, old) else new.estimates + old.estimates
     return Evaluation(
         estimates=tuple(replace(e, trusted=is_trusted and e.trusted) for e in estimates),
         comparison=ruling.comparison,
@@ -104,6 +106,11 @@ def _context_of_verdict(candidate: Assessment, n: int) -> tuple[str, ...]:
         counts = ", ".join(f"{action} in {n_rounds:,} rounds" for action, n_rounds in d.unsupported.items())
         notes.append(f"{candidate.name}: the log never tried there: {counts}")
     return tuple(notes)
+
+
+def _is_same(new: Assessment, old: Assessment) -> bool:
+    """One policy asked about twice; two policies that share a name only are still two."""
+    return new.name == old.name and np.array_equal(new.scores, old.scores)
 
 
 def _once(sentences: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Fitted-Q evaluation: Q_k(s, a), the expected reward of the next k periods of a policy, cross-fitted by unit.
 
 Q_1 = E[r | s, a];  Q_{k+1}(s, a) = E[r + discount sum_a' policy(a' | s') Q_k(s', a') | s, a].
-Transitions of all periods are pooled: the market is taken to be stationary given the context. An action is one ridge
+Transitions of all periods are pooled: the market is taken to be stationary given the context. A round whose next
+context was cut off and not recorded teaches nothing about what follows; the others of its step stand for it
+(`Episodes.transition`). An action is one ridge
 regression whose Gram matrix is factorised once, for all k and all policies, so an iteration is a few matrix products;
 its penalty is chosen anew in every iteration by generalised cross-validation, because rewards and values differ in
 noise. References: Le, Voloshin, Yue (2019), ICML; Golub, Heath, Wahba (1979), Technometrics 21(2).
@@ -12,8 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import has_fit_parameter
 
 from domain.arrays import BoolArray, FloatArray, IntArray
+from domain.errors import InsufficientOverlap
 from evaluation.episodes import Episodes
 
 PENALTIES = np.logspace(-2, 5, 15)
@@ -26,7 +30,7 @@ class QValues:
 
     of_action: FloatArray  # Q(s, logged action)
     of_policy: FloatArray  # sum over actions of the policy's probability x Q(s, action)
-    of_next: FloatArray  # the same in the next period; zero at the horizon and where the customer left
+    of_next: FloatArray  # the same in the next period; zero at the horizon, where the customer left or it is unknown
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ class ActionRegression:
 
 def factorize(episodes: Episodes, folds: IntArray) -> list[list[ActionRegression]]:
     """[fold][action], each fold fitted on the others' rounds."""
+    tells = episodes.transition > 0
     return [
-        [_factorize_action(episodes, np.flatnonzero((folds != fold) & (episodes.log.action == a)))
+        [_factorize_action(episodes, np.flatnonzero((folds != fold) & (episodes.log.action == a) & tells))
          for a in range(episodes.log.n_actions)]
         for fold in range(int(folds.max()) + 1)
     ]  # fmt: skip
@@ -128,20 +133,32 @@ def _fit(
     response: FloatArray,
     reward_model: BaseEstimator | None,
 ) -> _LinearPredictor | _EstimatorPredictor:
-    overall = float(np.average(response[seen], weights=episodes.log.sample_weight[seen]))
+    weight = np.where(seen, episodes.log.sample_weight * episodes.transition, 0.0)
+    if not weight.any():
+        raise InsufficientOverlap(
+            "no round of this panel tells what followed: every episode ends after a step without a next context",
+            "record next contexts in columns next_x_*, or longer episodes",
+        )
+    overall = float(np.average(response, weights=weight))
     if reward_model is None:
         solved = [action.solve(response, overall) for action in actions]
         return _LinearPredictor(np.column_stack([c for c, _ in solved]), np.array([i for _, i in solved]))
     fitted: list[BaseEstimator | float] = []
     for action in actions:
         enough = len(action.rows) >= MIN_ROUNDS
-        features = episodes.features[action.rows]
-        fitted.append(clone(reward_model).fit(features, response[action.rows]) if enough else overall)
+        fitted.append(_fit_estimator(reward_model, episodes, action, response) if enough else overall)
     return _EstimatorPredictor(fitted)
 
 
+def _fit_estimator(
+    reward_model: BaseEstimator, episodes: Episodes, action: ActionRegression, response: FloatArray
+) -> BaseEstimator:
+    weights = {"sample_weight": action.weight} if has_fit_parameter(reward_model, "sample_weight") else {}
+    return clone(reward_model).fit(episodes.features[action.rows], response[action.rows], **weights)
+
+
 def _factorize_action(episodes: Episodes, rows: IntArray) -> ActionRegression:
-    features, weight = episodes.features[rows], episodes.log.sample_weight[rows]
+    features, weight = episodes.features[rows], (episodes.log.sample_weight * episodes.transition)[rows]
     mean = np.average(features, axis=0, weights=weight) if len(rows) else np.zeros(features.shape[1])
     centered = features - mean
     spectrum, vectors = np.linalg.eigh((centered * weight[:, None]).T @ centered)

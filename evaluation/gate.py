@@ -54,7 +54,7 @@ def _verdict(difference: Interval, margin: float) -> Verdict:
 
 
 def _sentence(c: Comparison, d: Interval, verdict: Verdict, margin: float, per: str) -> str:
-    if c.candidate == c.baseline or d.value == 0.0 == d.stderr:
+    if d.value == 0.0 == d.stderr:
         return f"{c.candidate} and {c.baseline} earn the same in every {per} of this log"
     word = {
         Verdict.PROMOTE: f"the whole interval lies above the margin {margin:g}",

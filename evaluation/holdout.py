@@ -21,6 +21,7 @@ from evaluation.judgement import (
     Judgement,
     Report,
     Rival,
+    confidence_of_each,
     constant_value,
     delivered,
     describe_delivery,
@@ -44,32 +45,43 @@ def judge_holdout(
     refusals: Sequence[str] = (),
     report: Report,
 ) -> Judgement:
-    """`baseline` is a target on the rows of `test`, which are `test_rows` (n,) of the log that they come from."""
+    """`baseline` is a target on the rows of `test`, which are `test_rows` (n,) of the log that they come from.
+
+    Raises:
+        UnsupportedAction: the learned policy chooses an action that `test` lacks.
+    """
     constants = [_constant(train, action) for action in supported_constants(train, config)]
     report(0.1, "comparing constant actions")
     best = _best(score_policies(train, constants, config=config, rng=rng))
     report(0.2, f"learning from {len(train):,} rounds")
     policy = learner.fit(train, rng)
     report(0.8, f"judging on {len(test):,} rounds")
-    others = [c for c in constants if c.name != best]
     learned = target_of_policy(policy, "learned")
-    targets = [learned, _constant(train, best), Target("baseline", baseline.policy, baseline.distribution), *others]
+    judged = [_constant(test, c.name) for c in constants if c.name in test.actions.ids]
+    judged.sort(key=lambda c: c.name != best)  # the best one first, where the judging log has it
+    targets = [learned, Target("baseline", baseline.policy, baseline.distribution), *judged]
     scores = score_policies(test, targets, config=config, rng=rng)
-    jury = _Jury(scores, config, tuple(refusals))
-    ruling = jury.rule(0, 1, "learned", "best constant")
+    lacking = () if best in test.actions.ids else (_lacking(best),)
+    jury = _Jury(scores, config, (*refusals, *lacking))
+    best_at = 0 if lacking else 2  # where it is lacking, the refusal keeps every number back
+    ruling = jury.rule(0, best_at, "learned", "best constant")
     decided = delivered(ruling.verdict, best)
-    chosen = 0 if decided == "learned" else 1
-    rivals = tuple(Rival(c.name, jury.compare(1, j)) for j, c in enumerate(others, start=3))
+    chosen = 0 if decided == "learned" else best_at
+    each = confidence_of_each(config.confidence, len(judged))
+    rivals = tuple(
+        Rival(c.name, jury.compare(best_at, j, each)) for j, c in enumerate(judged, start=2) if c.name != best
+    )
     return Judgement(
         comparison=ruling.comparison,
         verdict=ruling.verdict,
         heldout=rule_value(method, jury.value(chosen), jury.trusts(chosen)),
-        best_constant=constant_value(best, jury.value(1), jury.trusts(1)),
-        baseline_comparison=jury.rule(chosen, 2, decided, baseline.name).comparison,
+        best_constant=constant_value(best, jury.value(best_at), jury.trusts(best_at)),
+        baseline_comparison=jury.rule(chosen, 1, decided, baseline.name).comparison,
         delivered=decided,
-        reasons=(*describe_delivery(ruling, best, rivals), *_notes(scores)),
+        reasons=(*describe_delivery(ruling, best, rivals), *_dropped(constants, test, best), *_notes(scores)),
         diagnostics=scores.diagnostics[0],
         evidence=Evidence(test_rows, _chosen(learned, test)),
+        policy=policy,
     )
 
 
@@ -87,10 +99,11 @@ class _Jury:
         unique = tuple(dict.fromkeys(forbidden))
         return rule(name, base_name, difference, unique, margin=self.config.margin, per=self.scores.per)
 
-    def compare(self, best: int, other: int) -> Ruling:
+    def compare(self, best: int, other: int, confidence: float) -> Ruling:
         """A proven difference, however small, whatever the margin."""
         names = self.scores.names
-        return replace(self, config=replace(self.config, margin=0.0)).rule(best, other, names[best], names[other])
+        config = replace(self.config, margin=0.0, confidence=confidence)
+        return replace(self, config=config).rule(best, other, names[best], names[other])
 
     def value(self, policy: int) -> Interval:
         return self.scores.value(policy, confidence=self.config.confidence)
@@ -103,6 +116,15 @@ def _chosen(learned: Target, test: LoggedDecisions) -> FloatArray:
     distribution = learned.on(test)
     assert distribution is not None  # only the logged policy has none
     return distribution
+
+
+def _lacking(best: str) -> str:
+    return f"the log that judges lacks {best}, the best constant of the log that teaches: no comparison with it"
+
+
+def _dropped(constants: Sequence[Target], test: LoggedDecisions, best: str) -> tuple[str, ...]:
+    names = [c.name for c in constants if c.name not in test.actions.ids and c.name != best]
+    return (f"not compared, as the log that judges lacks them: {', '.join(names)}",) if names else ()
 
 
 def _notes(scores: PolicyScores) -> tuple[str, ...]:

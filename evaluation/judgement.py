@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from domain.arrays import FloatArray, IntArray
 from domain.estimates import Comparison, Diagnostics, Verdict
+from domain.policy import Policy
 from evaluation.gate import Ruling
 from evaluation.scores import Interval
 
@@ -53,6 +54,7 @@ class Judgement:
     reasons: tuple[str, ...]
     diagnostics: Diagnostics  # of the learned policies
     evidence: Evidence
+    policy: Policy | None = None  # the learned one that was judged on the held-out rows; crossfit judges one a fold
 
 
 def rule_value(method: str, interval: Interval, is_trusted: bool) -> RuleValue:
@@ -82,24 +84,41 @@ class Rival:
 
     @property
     def is_tie(self) -> bool:
-        return self.ruling.verdict is not Verdict.PROMOTE
+        return self.ruling.verdict is Verdict.HOLD
+
+    @property
+    def is_proven(self) -> bool:
+        return self.ruling.verdict in {Verdict.PROMOTE, Verdict.REJECT}
+
+
+def confidence_of_each(confidence: float, n_constants: int) -> float:
+    """Bonferroni over all pairs of constants: which one is best was read off the same log."""
+    n_pairs = n_constants * (n_constants - 1) // 2
+    return 1.0 - (1.0 - confidence) / max(n_pairs, 1)
 
 
 def describe_delivery(ruling: Ruling, best_action: str, rivals: tuple[Rival, ...]) -> tuple[str, ...]:
-    """What was decided and why, after the ruling's own sentences."""
+    """What was decided and why, after the ruling's own sentences; these alone, where nothing can be told."""
+    if ruling.verdict is Verdict.CANNOT_TELL:
+        return ruling.reasons
     if ruling.verdict is Verdict.PROMOTE:
         told = "choosing by customer provably gains: the learned policy is delivered"
     else:
         told = f"no provable gain from choosing by customer: the best constant, {best_action}, is delivered"
     ties = ", ".join(rival.action for rival in rivals if rival.is_tie)
     tied = (f"{best_action} and {ties} are indistinguishable on this log",) if ties else ()
-    beaten = tuple(_describe_beaten(rival, best_action) for rival in rivals if not rival.is_tie)
-    return (*ruling.reasons, told, *tied, *beaten)
+    proven = tuple(_describe_proven(rival, best_action) for rival in rivals if rival.is_proven)
+    return (*ruling.reasons, told, *tied, *proven)
 
 
-def _describe_beaten(rival: Rival, best_action: str) -> str:
+def _describe_proven(rival: Rival, best_action: str) -> str:
     c = rival.ruling.comparison
+    assert c.difference is not None  # only cannot_tell has no numbers
+    assert c.low is not None
+    assert c.high is not None
+    is_less = rival.ruling.verdict is Verdict.PROMOTE
+    word, low, high = ("less", c.low, c.high) if is_less else ("more", -c.high, -c.low)
     return (
-        f"{rival.action} for all earns provably less than {best_action} for all: "
-        f"{c.difference:.4g} less (interval {c.low:.4g} to {c.high:.4g})"
+        f"{rival.action} for all earns provably {word} than {best_action} for all: "
+        f"{abs(c.difference):.4g} {word} (interval {low:.4g} to {high:.4g}, all pairs at once)"
     )

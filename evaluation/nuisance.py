@@ -4,7 +4,7 @@ Cross-fitted by unit: a round's prediction never comes from a model that saw its
 the round and any regression may be used (Chernozhukov et al. 2018, section 3).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from analysis.features import FeatureEncoder, fit_encoder
 from analysis.outcome_model import fit_estimator_outcome_model, fit_outcome_model
 from config.evaluation import EvaluationConfig
-from domain.arrays import BoolArray, FloatArray, IntArray
+from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
 from domain.policy import RewardModel
 from evaluation.folds import assign_folds
@@ -26,10 +26,6 @@ class Nuisance:
     folds: IntArray  # (n_rounds,)
     expected_reward: FloatArray  # (n_rounds, n_actions) q(context, action) from the other folds
     propensities: Propensities
-
-    def take(self, index: BoolArray) -> "Nuisance":
-        propensities = replace(self.propensities, propensity=self.propensities.propensity[index])
-        return Nuisance(self.folds[index], self.expected_reward[index], propensities)
 
 
 def fit_nuisance(

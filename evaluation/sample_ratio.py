@@ -65,6 +65,8 @@ def _chi_square(chosen: FloatArray, behavior: FloatArray, weight: FloatArray, un
     excess = weight[:, None] * (chosen[:, enough] - b)
     squared = weight**2
     covariance = np.diag((squared[:, None] * b).sum(axis=0)) - (squared[:, None] * b).T @ b
+    if np.trace(covariance) <= 0:  # nothing was drawn by chance
+        return 0.0, 0
     clustered = float((sum_by_cluster(excess, unit) ** 2).sum())
     design_effect = max(clustered / float(np.trace(covariance)), 1.0) if len(np.unique(unit)) < len(unit) else 1.0
     total = excess.sum(axis=0)

@@ -12,6 +12,7 @@ import numpy as np
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InsufficientOverlap
 from domain.estimates import Diagnostics
+from evaluation.diagnostics import effective_sample_size
 from evaluation.estimator import interval_half_width, sum_by_cluster
 
 
@@ -53,9 +54,7 @@ class PolicyScores:
     def ess(self, policy: int, rows: BoolArray | None = None) -> float:
         """Effective sample size of one policy among `rows` (n,)."""
         weight = self.weight * self.importance_weight[:, policy]
-        weight = weight if rows is None else weight[rows]
-        squared = float((weight**2).sum())
-        return float(weight.sum()) ** 2 / squared if squared > 0 else 0.0
+        return effective_sample_size(weight if rows is None else weight[rows])
 
     def _mean(self, scores: FloatArray, rows: BoolArray | None, confidence: float) -> Interval:
         if rows is None:

@@ -9,17 +9,19 @@ pdis  sum_t d^t (product of rho up to t) r_t. Precup, Sutton, Singh (2000), ICML
 fqe   the mean of V_0(s_0): as good as the Q model, whose error its interval leaves out.
 
 Only drl is vouched for; the two with products also are while these leave enough effective episodes. d is the discount
-a step. Each is a mean over episodes, its interval clustered by unit. Q and w are cross-fitted.
+a step. Each is a mean over episodes, its interval clustered by unit. Q and w are cross-fitted. Where observation was
+cut off without a next context, the bracket is unknown: the round drops out, those still observed stand for it.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 
 from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray, IntArray
+from domain.errors import UsageError
 from domain.estimates import PolicyValueEstimate
 from domain.log import LoggedDecisions
 from evaluation.assessment import Assessment
@@ -56,7 +58,16 @@ class SequentialAssessor:
         rng: np.random.Generator,
         reward_model: BaseEstimator | None = None,
     ) -> "SequentialAssessor":
-        """Everything that does not depend on the policy."""
+        """Everything that does not depend on the policy.
+
+        Raises:
+            UsageError: `reward_model` is a classifier; reward plus value of what follows is continuous.
+        """
+        if reward_model is not None and is_classifier(reward_model):
+            raise UsageError(
+                f"{type(reward_model).__name__} is a classifier; what it would predict on a panel is continuous",
+                "give a scikit-learn regressor",
+            )
         episodes = lay_out(log)
         folds = assign_folds(episodes.log.unit, config.n_folds, rng)
         propensities = find_propensities(episodes.log, folds, config)
@@ -100,7 +111,7 @@ class SequentialAssessor:
             discount=d, reward_model=self.reward_model,
         )  # fmt: skip
         products = _products(e, rho)
-        correction = self._present * (e.log.reward + d * q.of_next - q.of_action)
+        correction = self._observed * (e.log.reward + d * q.of_next - q.of_action)
         first = q.of_policy[e.start]
         return {
             "pdis": e.sum_by_episode(self._present * products * e.log.reward),
@@ -147,6 +158,12 @@ class SequentialAssessor:
     def _present(self) -> FloatArray:
         """(n_rounds,) discount of the step / probability that the step was observed."""
         return np.asarray(self.config.discount**self.episodes.step / self.episodes.kept)
+
+    @cached_property
+    def _observed(self) -> FloatArray:
+        """The same / probability that what follows is known as well; at the horizon nothing needs to follow."""
+        is_last = self.episodes.step == self.episodes.horizon - 1
+        return np.asarray(self._present * np.where(is_last, 1.0, self.episodes.transition))
 
     def _sorted(self, distribution: FloatArray | None) -> FloatArray | None:
         return None if distribution is None else distribution[self.episodes.order]

@@ -42,10 +42,6 @@ class Target:
             return None
         return _restrict(_valid(self.distribution, self.name), log.eligible, self.name)
 
-    def take(self, index: BoolArray) -> "Target":
-        """The same target on the rows of `index`."""
-        return Target(self.name, self.policy, None if self.distribution is None else self.distribution[index])
-
 
 def target_of_policy(policy: Policy, name: str | None = None) -> Target:
     return Target(policy.name if name is None else name, policy=policy)

@@ -294,3 +294,23 @@ def test_contradictory_settings_raise() -> None:
         EvaluationConfig(confidence=95)
     with pytest.raises(ConfigError, match="n_folds"):
         EvaluationConfig(n_folds=1)
+
+
+def test_two_policies_of_one_name_are_two() -> None:
+    log = make_log()
+    worst = target_of_policy(LookupPolicy(np.eye(3)[WORLD.mean.argmin(axis=1)], name="best"))
+    answer = judge(log, BEST, worst)
+    assert len(answer.estimates) == 8
+    assert "earn the same" not in answer.reasons[0]
+    assert answer.verdict is Verdict.PROMOTE
+
+
+@pytest.mark.parametrize("is_one_hot", [False, True])
+def test_sample_ratio_of_choices_without_chance_is_not_tested(is_one_hot: bool) -> None:
+    log = make_log(400, n_units=100)
+    certain = np.eye(3)[log.action] if is_one_hot else None
+    log = replace(log, propensity=np.ones(400), logged_distribution=certain)
+    assert sample_ratio_p_value(log) is None
+    two = ActionSet(("a", "b"))
+    both = replace(log, actions=two, action=np.minimum(log.action, 1), logged_distribution=None)
+    assert sample_ratio_p_value(both) is None

@@ -2,16 +2,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from config.evaluation import EvaluationConfig
-from domain.arrays import FloatArray
-from domain.errors import InvalidSnapshot
+from domain.arrays import BoolArray, FloatArray
+from domain.context import Context
+from domain.errors import InvalidSnapshot, UsageError
 from domain.estimates import Evaluation, PolicyValueEstimate, Verdict
 from domain.log import LoggedDecisions
+from evaluation.episodes import lay_out
 from evaluation.evaluate import evaluate, score_policies
 from evaluation.target import Target, logged_target, target_of_policy
-from tests.evaluation.worlds import ChainWorld
+from tests.evaluation.worlds import ChainWorld, LookupPolicy
 
 WORLD = ChainWorld()
 CARING = np.array([[0.9, 0.1], [0.1, 0.9]])  # contacts who is at risk
@@ -115,3 +118,68 @@ def test_gaps_in_the_steps_are_refused() -> None:
     broken = replace(log, panel=replace(log.panel, step=log.panel.step * 2))
     with pytest.raises(InvalidSnapshot, match="where 1 was expected"):
         judge(broken)
+
+
+# Cut off without a next context
+
+
+def cut_panel(n: int, seed: int = 0) -> LoggedDecisions:
+    return WORLD.log(n, np.random.default_rng(seed), cut_rate=0.25, is_next_recorded=False)
+
+
+def test_truncation_without_next_contexts_leaves_no_bias() -> None:
+    truth, z, fqe = WORLD.value(CARING), [], []
+    for seed in range(12):
+        answer = judge(cut_panel(4000, seed))
+        e = estimate_of(answer, "candidate", "drl")
+        z.append((e.value - truth) / e.stderr)
+        fqe.append(estimate_of(answer, "candidate", "fqe").value)
+    assert abs(np.mean(z)) < 3 / np.sqrt(len(z))
+    assert np.mean(fqe) == pytest.approx(truth, rel=0.02)  # Q is trained on what is known only
+
+
+def test_rounds_whose_future_is_unknown_drop_out_and_others_stand_for_them() -> None:
+    log = cut_panel(2000)
+    episodes = lay_out(log)
+    is_cut = (episodes.successor < 0) & episodes.goes_on
+    assert not episodes.transition[is_cut].any()
+    last = episodes.step == episodes.horizon - 1
+    assert not episodes.transition[last].any()  # it shows only those who left
+    by_step = np.bincount(episodes.step[~last], weights=episodes.transition[~last])
+    assert by_step == pytest.approx(np.bincount(episodes.step[~last]))
+    assert (lay_out(make_panel(300, cut_rate=0.2)).transition == 1).all()
+
+
+def test_policy_is_never_asked_about_a_context_that_was_not_recorded() -> None:
+    class Careful(LookupPolicy):
+        def distribution(self, context: Context, eligible: BoolArray | None = None) -> FloatArray:
+            assert not np.isnan(context.column("x").astype(np.float64)).any()
+            return super().distribution(context, eligible)
+
+    policy = Careful(CARING, WORLD.actions, "careful")
+    assert evaluate(cut_panel(800), target_of_policy(policy), logged_target(), rng=np.random.default_rng(0)).estimates
+
+
+# Estimators in place of the ridge
+
+
+def test_sample_weights_reach_an_estimator_that_takes_them() -> None:
+    log = make_panel(500)
+    weighted = replace(log, weight=np.where(log.context.column("x") == 1, 3.0, 1.0))
+    flat = DummyRegressor()  # its mean shows the weights
+    plain = estimate_of(judge(weighted), "candidate", "fqe")
+    mean = estimate_of(judge(weighted, config=EvaluationConfig(n_folds=2), reward_model=flat), "candidate", "fqe")
+    naive = estimate_of(judge(weighted, config=EvaluationConfig(n_folds=2), reward_model=Naive()), "candidate", "fqe")
+    assert mean.value < naive.value - 0.5  # those at risk, who pay less, count three times
+    assert plain.value == pytest.approx(mean.value, rel=0.5)
+
+
+class Naive(DummyRegressor):  # type: ignore[misc] # scikit-learn has no types
+    def fit(self, X: FloatArray, y: FloatArray) -> "Naive":
+        super().fit(X, y)
+        return self
+
+
+def test_classifier_cannot_predict_values_of_episodes() -> None:
+    with pytest.raises(UsageError, match="LogisticRegression is a classifier"):
+        judge(make_panel(50), reward_model=LogisticRegression())

@@ -123,8 +123,10 @@ class ChainWorld:
             v = (table * (self.pay + discount * (1 - self.leave) * following)).sum(axis=1)
         return float(self.start @ v)
 
-    def log(self, n: int, rng: np.random.Generator, *, cut_rate: float = 0.0) -> LoggedDecisions:
-        """`n` episodes; each month observation ends early with `cut_rate`."""
+    def log(
+        self, n: int, rng: np.random.Generator, *, cut_rate: float = 0.0, is_next_recorded: bool = True
+    ) -> LoggedDecisions:
+        """`n` episodes; each month observation ends early with `cut_rate`, then perhaps without a next context."""
         state = draw(np.tile(self.start, (n, 1)), rng)
         alive, blocks = np.arange(n), []
         for t in range(self.horizon):
@@ -138,7 +140,8 @@ class ChainWorld:
             state[alive] = after
             alive = alive[~left & ~is_cut]
         episode, step, s, a, reward, after, left, is_cut = map(np.concatenate, zip(*blocks, strict=True))
-        context, following = ({"x": column.astype(float)} for column in (s, after))
+        context = {"x": s.astype(float)}
+        following = {"x": after.astype(float) if is_next_recorded else np.where(is_cut, np.nan, after)}
         panel = Panel(episode, step, Context(following, len(s)), left, is_cut)
         return LoggedDecisions(
             self.actions, a, reward, "reward", Context(context, len(s)), episode, self.behavior[s, a], panel=panel
