@@ -43,22 +43,50 @@ class Elasticity:
     n: int
 
 
-def estimate_elasticities(history: PriceHistory) -> tuple[Elasticity, ...]:
-    """The pooled elasticity first, clustered by market, then each product's, clustered by market.
+@dataclass(frozen=True)
+class NoElasticity:
+    """A product that has none, and why: mostly a price that never changed."""
+
+    product: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Elasticities:
+    """The pooled one and each product's; where there is one product, it is the pooled one and `by_product` is empty."""
+
+    pooled: Elasticity
+    by_product: tuple[Elasticity, ...]
+    skipped: tuple[NoElasticity, ...]
+
+
+def estimate_elasticities(history: PriceHistory) -> Elasticities:
+    """All clustered by market; products that cannot be told are skipped by name, and stay in the pooled regression.
 
     Raises:
-        InvalidSnapshot: units or prices that are not positive, or too little variation in price.
+        InvalidSnapshot: units or prices that are not positive, or too little variation in price in all products.
     """
     _check_positive(history)
     product, market = _codes(history.product), _codes(history.market)
     pair = product * (int(market.max()) + 1) + market
     everything = np.ones(len(history.units), dtype=np.bool_)
-    pooled = _regress(history, everything, pair, market)
-    answers = [_elasticity(ALL_PRODUCTS, pooled)]
-    names = sorted(set(history.product))
-    for code, name in enumerate(names if len(names) > 1 else []):
-        answers.append(_elasticity(name, _regress(history, product == code, market, market)))
-    return tuple(answers)
+    pooled = _elasticity(ALL_PRODUCTS, _regress(history, everything, pair, market))
+    names = sorted({str(name) for name in history.product})
+    answers = [
+        _of_product(history, name, product == code, market) for code, name in enumerate(names if len(names) > 1 else [])
+    ]
+    return Elasticities(
+        pooled,
+        tuple(a for a in answers if isinstance(a, Elasticity)),
+        tuple(a for a in answers if isinstance(a, NoElasticity)),
+    )
+
+
+def _of_product(history: PriceHistory, name: str, rows: BoolArray, market: IntArray) -> Elasticity | NoElasticity:
+    try:
+        return _elasticity(name, _regress(history, rows, market, market))
+    except InvalidSnapshot as error:
+        return NoElasticity(name, error.message)
 
 
 def _check_positive(history: PriceHistory) -> None:

@@ -5,7 +5,8 @@
 The doubly robust score is an unbiased, noisy reading of what each action would have earned from the row; without its
 row mean it tells effects, not levels, so a split on it separates units that need *different* actions. The tree grows
 on one half of the units; a split stays only where the other half confirms it, or one below it (one-sided tests of the
-contrasts that the first half found, at 5 % for all of them together). With one action there is no effect, and the
+contrasts that the first half found, at 5 % for all of them together, with errors clustered by unit). Subsampling
+weights count in the tree and in the tests. With one action there is no effect, and the
 tree splits on the reward. References: Athey and Imbens (2016), PNAS 113(27), for honest splitting; Athey and Wager
 (2021), Econometrica 89(1), for the scores.
 
@@ -50,7 +51,8 @@ def find_segments(
     Args:
         log: one row a decision, or a panel's steps.
         max_leaves: segments at most.
-        min_leaf_rounds: rows a segment must hold; None = 5 % of the log, at least 100.
+        min_leaf_rounds: rows a segment must hold in the whole log, whatever their weight, and either half of the
+            units without any split; None = 5 % of the log, at least 100.
 
     >>> rng = np.random.default_rng(0)
     >>> from domain.actions import ActionSet
@@ -71,7 +73,8 @@ def find_segments(
     if min(first.sum(), (~first).sum()) < floor:
         return (ALL,)
     X = np.column_stack([f.values for f in features])
-    tree = _grow(X, targets, first, max_leaves, max(1, floor // 2), features)
+    weight = np.where(first, log.sample_weight, 0.0)
+    tree = _grow(X, targets, weight, max_leaves, max(1, floor // 2), features)
     z = NormalDist().inv_cdf(1 - CONFIRMATION_ERROR_RATE / (max_leaves - 1))
     tree = _confirm(tree, np.ones(len(log), dtype=np.bool_), _Evidence(log, targets, first, z, floor))
     return tuple(_segment(predicate) for predicate in _leaves(tree, Predicate()))
@@ -110,14 +113,16 @@ def _is_first_half(log: LoggedDecisions) -> BoolArray:
 def _grow(
     X: FloatArray,
     targets: FloatArray,
-    first: BoolArray,
+    weight: FloatArray,
     max_leaves: int,
     min_leaf: int,
     features: tuple[SplitFeature, ...],
 ) -> _Branch | _Leaf:
-    scale = targets[first].std() or 1.0
+    """The tree on rows with a weight > 0; a leaf holds `min_leaf` of them, half the floor on half the units."""
+    used = weight > 0
+    scale = targets[used].std() or 1.0
     model = DecisionTreeRegressor(max_leaf_nodes=max_leaves, min_samples_leaf=min_leaf, random_state=0)
-    tree = model.fit(X[first], targets[first] / scale).tree_
+    tree = model.fit(X[used], targets[used] / scale, sample_weight=weight[used]).tree_
 
     def branch(node: int) -> _Branch | _Leaf:
         if tree.children_left[node] < 0:
@@ -140,14 +145,24 @@ class _Evidence:
 
     def confirms(self, inside: BoolArray, outside: BoolArray) -> bool:
         """Whether the second half shows the contrast that the first half found."""
-        second = ~self.is_first
-        if min((inside & second).sum(), (outside & second).sum()) < 2:
+        contrast = self._mean(inside & self.is_first) - self._mean(outside & self.is_first)
+        inside, outside = inside & ~self.is_first, outside & ~self.is_first
+        if min(len(np.unique(self.log.unit[side])) for side in (inside, outside)) < 2:
             return False
-        there, elsewhere = self.targets[inside & self.is_first], self.targets[outside & self.is_first]
-        contrast = there.mean(axis=0) - elsewhere.mean(axis=0)
-        a, b = self.targets[inside & second] @ contrast, self.targets[outside & second] @ contrast
-        variance = a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)
-        return bool(a.mean() - b.mean() > self.z * np.sqrt(variance))
+        score, weight = self.targets @ contrast, self.log.sample_weight
+        influence, difference = np.zeros(len(score)), 0.0
+        for side, sign in ((inside, 1.0), (outside, -1.0)):
+            mean = np.average(score[side], weights=weight[side])
+            influence[side] = sign * weight[side] * (score[side] - mean) / weight[side].sum()
+            difference += sign * mean
+        tested = inside | outside  # a unit may have rows on both sides
+        by_unit = np.bincount(np.unique(self.log.unit[tested], return_inverse=True)[1], weights=influence[tested])
+        variance = (by_unit**2).sum() * len(by_unit) / (len(by_unit) - 1)
+        return bool(difference > self.z * np.sqrt(variance))
+
+    def _mean(self, rows: BoolArray) -> FloatArray:
+        """(n_actions,) weighted."""
+        return np.asarray(np.average(self.targets[rows], axis=0, weights=self.log.sample_weight[rows]))
 
 
 def _confirm(tree: _Branch | _Leaf, rows: BoolArray, evidence: _Evidence) -> _Branch | _Leaf:

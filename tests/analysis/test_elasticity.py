@@ -37,8 +37,10 @@ def texts(series: pd.Series) -> TextArray:
 
 def test_estimate_elasticities__simulated_ones_come_back() -> None:
     answers = estimate_elasticities(make_history(np.random.default_rng(0), {"juice": -2.5, "milk": -0.5}))
-    assert [a.product for a in answers] == [ALL_PRODUCTS, "juice", "milk"]
-    for answer, truth in zip(answers[1:], (-2.5, -0.5), strict=True):
+    assert answers.pooled.product == ALL_PRODUCTS
+    assert [a.product for a in answers.by_product] == ["juice", "milk"]
+    assert answers.skipped == ()
+    for answer, truth in zip(answers.by_product, (-2.5, -0.5), strict=True):
         assert answer.low <= truth <= answer.high
         assert answer.high - answer.low < 0.4
 
@@ -46,7 +48,18 @@ def test_estimate_elasticities__simulated_ones_come_back() -> None:
 def test_estimate_elasticities__units_of_price_do_not_matter() -> None:
     history = make_history(np.random.default_rng(0), {"juice": -2.5})
     cents = PriceHistory(history.units, 100 * history.price_amount, history.product, history.market)
-    assert estimate_elasticities(cents)[0].elasticity == pytest.approx(estimate_elasticities(history)[0].elasticity)
+    first, second = (estimate_elasticities(h).pooled.elasticity for h in (cents, history))
+    assert first == pytest.approx(second)
+
+
+def test_estimate_elasticities__a_product_of_one_price_is_skipped_by_name() -> None:
+    history = make_history(np.random.default_rng(0), {"juice": -2.5, "milk": -0.5, "tea": -1.0})
+    price = np.where(history.product == "milk", 2.0, history.price_amount)
+    answers = estimate_elasticities(replace(history, price_amount=price))
+    assert [a.product for a in answers.by_product] == ["juice", "tea"]
+    (skipped,) = answers.skipped
+    assert skipped.product == "milk"
+    assert "log_price is determined" in skipped.reason
 
 
 def test_estimate_elasticities__zero_units_are_refused() -> None:
@@ -63,7 +76,8 @@ def test_estimate_elasticities__orange_juice() -> None:
     units = np.exp(frame["log_units"].to_numpy())
     price = frame["own_price_per_oz"].to_numpy(dtype=np.float64)
     brand = texts(frame["brand"].astype(str).str.zfill(2))
-    pooled, *brands = estimate_elasticities(PriceHistory(units, price, brand, texts(frame["store"]), controls))
+    answers = estimate_elasticities(PriceHistory(units, price, brand, texts(frame["store"]), controls))
+    pooled, brands = answers.pooled, answers.by_product
     assert pooled.elasticity == pytest.approx(-2.5, abs=0.05)
     assert pooled.stderr == pytest.approx(0.04, abs=0.005)
     readme = [-2.48, -1.40, -2.78, -3.20, -2.35, -1.77, -2.27, -2.03, -3.28, -2.81, -1.12]
@@ -79,6 +93,6 @@ def test_estimate_elasticities__avocados(kind: str, readme: float, margin: float
     history = PriceHistory(
         frame["units"].to_numpy(), frame["price"].to_numpy(), texts(frame["type"]), texts(frame["region"])
     )
-    (answer,) = estimate_elasticities(history)
+    answer = estimate_elasticities(history).pooled
     assert answer.elasticity == pytest.approx(readme, abs=0.03)
     assert (answer.high - answer.low) / 2 == pytest.approx(margin, abs=0.015)

@@ -1,11 +1,14 @@
 """q(context, action): coefficients come back, laws hold, rare actions borrow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from analysis.features import fit_encoder
 from analysis.outcome_model import MIN_ROUNDS, fit_estimator_outcome_model, fit_outcome_model
 from domain.actions import ActionSet
 from domain.context import Context
@@ -53,17 +56,28 @@ def test_fit_outcome_model__scaling_the_reward_scales_the_answer(seed: int, fact
     np.testing.assert_allclose(fit_outcome_model(scaled).expected_reward(log.context), factor * left, rtol=1e-6)
 
 
-def test_fit_outcome_model__a_row_of_weight_two_counts_as_two_rows() -> None:
-    log = make_log(np.random.default_rng(1), 60, noise=1.0)
-    twice = log.take(np.repeat(np.arange(60), 2))
-    weighted = LoggedDecisions(
-        log.actions, log.action, log.reward, "reward", Context({}, 60), log.unit, weight=np.full(60, 2.0)
-    )
-    plain = LoggedDecisions(log.actions, twice.action, twice.reward, "reward", Context({}, 120), twice.unit)
-    at = Context({}, 1)
-    np.testing.assert_allclose(
-        fit_outcome_model(weighted).expected_reward(at), fit_outcome_model(plain).expected_reward(at)
-    )
+def weighted_and_copied(noise: float) -> tuple[LoggedDecisions, LoggedDecisions]:
+    """Rows of weights 1 to 4, and the same rows as many times."""
+    log = make_log(np.random.default_rng(1), 200, noise)
+    times = 1 + np.arange(200) % 4
+    copied = log.take(np.repeat(np.arange(200), times))
+    return replace(log, weight=times.astype(np.float64)), copied
+
+
+def test_fit_outcome_model__a_row_of_weight_k_counts_as_k_rows() -> None:
+    """With little noise, so that both choose the smallest penalty: leaving a row out is not leaving a copy out."""
+    weighted, copied = weighted_and_copied(noise=0.01)
+    encoder, at = fit_encoder(weighted.context), Context({"x": np.array([-1.0, 2.0])}, 2)
+    left, right = (fit_outcome_model(log, encoder) for log in (weighted, copied))
+    assert np.abs(left.coefficients[0]).min() > 0.5  # the ridge ran
+    np.testing.assert_allclose(left.expected_reward(at), right.expected_reward(at), rtol=1e-6)
+
+
+def test_fit_estimator_outcome_model__a_row_of_weight_k_counts_as_k_rows() -> None:
+    weighted, copied = weighted_and_copied(noise=1.0)
+    encoder, at = fit_encoder(weighted.context), Context({"x": np.array([-1.0, 2.0])}, 2)
+    left, right = (fit_estimator_outcome_model(log, LinearRegression(), encoder) for log in (weighted, copied))
+    np.testing.assert_allclose(left.expected_reward(at), right.expected_reward(at))
 
 
 def test_fit_estimator_outcome_model__any_regressor_takes_the_ridges_place() -> None:

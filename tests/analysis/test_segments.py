@@ -95,6 +95,29 @@ def test_find_segments__noise_seldom_gives_any() -> None:
     assert sum(found) <= 6
 
 
+def test_find_segments__subsampling_weights_decide_where_effects_differ() -> None:
+    """One row in ten stands for a hundred and turns at 40; the light nine turn the other way at 60."""
+    rng = np.random.default_rng(0)
+    n = 6000
+    age, action, is_heavy = rng.uniform(20, 80, n), rng.integers(0, 2, n), rng.random(n) < 0.1
+    effect = np.where(is_heavy, np.where(age < 40, 3.0, -3.0), np.where(age < 60, -3.0, 3.0))
+    reward, weight = action * effect + rng.normal(size=n), np.where(is_heavy, 100.0, 1.0)
+    log = LoggedDecisions(
+        ActionSet(("no", "yes")), action, reward, "reward", Context({"age": age}, n), np.arange(n), weight=weight
+    )
+    (cut,) = {c.max for s in find_segments(log, 2) for c in s.predicate.conditions if c.max is not None}
+    assert abs(cut - 40) < 3
+
+
+def test_find_segments__repeating_the_rows_of_units_proves_nothing() -> None:
+    """Noise of 150 units, each seen twenty times: more than 4 of 20 splits would have probability .3 % at 5 %."""
+    found = 0
+    for seed in range(20):
+        log = make_log(np.random.default_rng(seed), 150, effect=0.0)
+        found += find_segments(log.take(np.repeat(np.arange(150), 20))) != (ALL,)
+    assert found <= 4
+
+
 def test_find_segments__order_of_rows_does_not_matter() -> None:
     rng = np.random.default_rng(0)
     log = make_log(rng)
