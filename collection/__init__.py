@@ -1,1 +1,1 @@
-"""The room collection."""
+"""What enters: sources, the parsing and validation of decision logs and panels, and what was rejected and why."""

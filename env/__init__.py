@@ -1,1 +1,1 @@
-"""The room env."""
+"""The market fitted to a log, its fidelity report, reference markets whose optimum is known, and Gymnasium's views."""

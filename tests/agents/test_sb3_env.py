@@ -1,13 +1,18 @@
+import warnings
+
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.utils.env_checker import check_env as check_gymnasium_env
 from sb3_contrib.common.maskable.utils import get_action_masks
+from stable_baselines3.common.env_checker import check_env as check_sb3_env
 
 from agents.replay import MaskedReplayBuffer
 from agents.sb3_env import MarketVecEnv
 from domain.errors import InvalidSnapshot, UnsupportedAction
 from env.market import MarketCore
 from env.reference.subscription import subscription_market
+from env.single import MarketEnv
 
 N_CUSTOMERS = 50
 
@@ -97,3 +102,12 @@ def test_replay__only_who_left_has_no_next_value() -> None:
     buffer.add(observation, observation, np.array([0, 1]), np.zeros(2), np.ones(2, np.bool_), infos)
     batch = buffer.sample_transitions(100, np.random.default_rng(0))
     np.testing.assert_array_equal(batch.continues.numpy(), batch.action[:, 0].numpy() == 1)
+
+
+@pytest.mark.parametrize("horizon", [3, 60])
+def test_single_env__passes_the_checkers_of_sb3_and_gymnasium(horizon: int) -> None:
+    env = MarketEnv(subscription_market(), horizon=horizon)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_sb3_env(env)
+        check_gymnasium_env(env, skip_render_check=True)  # it draws nothing
