@@ -11,9 +11,11 @@ from domain.errors import InsufficientOverlap, UnsupportedAction
 from domain.estimates import Comparison, Verdict
 from domain.log import LoggedDecisions
 from evaluation.best_constant import choose_constant
+from evaluation.crossfit import best_and_rivals
 from evaluation.gate import Ruling
 from evaluation.judge import judge_learner
 from evaluation.judgement import Judgement, Rival, confidence_of_each, describe_delivery
+from evaluation.nuisance import fit_nuisance
 from evaluation.target import Target, logged_target, target_of_policy
 from policies.baselines import ConstantPolicy
 from tests.evaluation.worlds import ABC, BanditWorld, ChainWorld, GreedyLearner, GreedyPolicy, bandit_world
@@ -165,10 +167,9 @@ def test_only_an_undecided_rival_is_a_tie(verdict: Verdict) -> None:
 
 
 def test_best_constant_of_a_log_that_cannot_decide_has_no_value() -> None:
-    log = BanditWorld(WORLD.mean, np.full((4, 3), 1 / 3)).log(6000, np.random.default_rng(0))
-    lost = log.take(~((log.action == 1) & (np.arange(6000) % 5 == 0)))
-    answer = judge(lost)
-    assert any("sample-ratio mismatch" in reason for reason in answer.reasons)
+    log = WORLD.log(1500, np.random.default_rng(0))
+    answer = judge(replace(log, reward=np.zeros(1500)))
+    assert any("every reward is zero" in reason for reason in answer.reasons)
     assert answer.best_constant.value is None
 
 
@@ -266,3 +267,14 @@ def test_no_policy_is_asked_about_whom_it_was_learned_from(is_panel: bool) -> No
         following = Context({**log.panel.next_context.columns, "u": columns["u"]}, len(log))
         log = replace(log, panel=replace(log.panel, next_context=following))
     judge(log, Forgetful())  # type: ignore[arg-type] # any learner
+
+
+def test_more_constants_widen_every_comparison_with_the_best() -> None:
+    log, config = WORLD.log(1500, np.random.default_rng(0)), EvaluationConfig()
+    nuisance = fit_nuisance(log, config, np.random.default_rng(0))
+    _, (alone,) = best_and_rivals(log, nuisance, "b", ("a", "b"), config, ())
+    _, (among, _) = best_and_rivals(log, nuisance, "b", ("a", "b", "c"), config, ())
+    two, three = alone.ruling.comparison, among.ruling.comparison
+    assert two.low is not None
+    assert three.low is not None
+    assert three.low < two.low
