@@ -8,9 +8,8 @@ dr    the same with products of rho in place of w_t rho_t; needs no Markov prope
 pdis  sum_t d^t (product of rho up to t) r_t. Precup, Sutton, Singh (2000), ICML.
 fqe   the mean of V_0(s_0): as good as the Q model, whose error its interval leaves out.
 
-Only drl is vouched for; the two with products also are while these leave enough effective episodes. d is the discount
-a step. Each is a mean over episodes, its interval clustered by unit. Q and w are cross-fitted. Where observation was
-cut off without a next context, the bracket is unknown: the round drops out, those still observed stand for it.
+Only drl is vouched for: products leave so few effective episodes that their intervals fall short long before they look
+it. d is the discount a step. Each is a mean over episodes, its interval clustered by unit. Q and w are cross-fitted.
 """
 
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from domain.errors import UsageError
 from domain.estimates import PolicyValueEstimate
 from domain.log import LoggedDecisions
 from evaluation.assessment import Assessment
-from evaluation.diagnostics import effective_sample_size
 from evaluation.episodes import Episodes, follow, lay_out
 from evaluation.fitted_q import ActionRegression, factorize, fit_q
 from evaluation.folds import assign_folds
@@ -136,23 +134,14 @@ class SequentialAssessor:
         refusals += reward_refusals(
             name, log.reward_name, log.reward, log.sample_weight * weights.marginal, self.config
         )
-        vouched = self._vouched_for(weights)
-        estimates = tuple(self._estimate(name, kind, s, diagnostics.ess, vouched) for kind, s in scores.items())
+        estimates = tuple(self._estimate(name, kind, s, diagnostics.ess) for kind, s in scores.items())
         largest = np.maximum.reduceat(weights.marginal, self.episodes.start)
         return Assessment(name, estimates, scores["drl"], largest, diagnostics, refusals)
 
-    def _vouched_for(self, weights: StepWeights) -> frozenset[str]:
-        """The estimators whose intervals mean what they say on this log."""
-        last = np.r_[self.episodes.start[1:], len(self.episodes.log)] - 1
-        products = self.weight * _products(self.episodes, weights.rho)[last]
-        has_overlap = effective_sample_size(products) >= self.config.min_ess
-        return frozenset(("drl", "pdis", "dr") if has_overlap else ("drl",))
-
-    def _estimate(
-        self, name: str, kind: str, scores: FloatArray, ess: float, vouched: frozenset[str]
-    ) -> PolicyValueEstimate:
+    def _estimate(self, name: str, kind: str, scores: FloatArray, ess: float) -> PolicyValueEstimate:
         i = mean_interval(scores, self.weight, self.cluster, self.config.confidence)
-        return PolicyValueEstimate(name, kind, i.value, i.low, i.high, i.stderr, ess, i.n, trusted=kind in vouched)
+        is_vouched_for = kind == self.recommended_estimator
+        return PolicyValueEstimate(name, kind, i.value, i.low, i.high, i.stderr, ess, i.n, trusted=is_vouched_for)
 
     @cached_property
     def _present(self) -> FloatArray:

@@ -26,7 +26,7 @@ from policies.baselines import ConstantPolicy
 from policies.spec import parse_policy_spec
 from recommendation.ranking import RankingContext, rank_strategies
 from recommendation.risk import DEFAULT_TIERS, RiskTier
-from recommendation.scoring import Gain, lay_segments, score_gains
+from recommendation.scoring import Gain, count_units, lay_segments, score_gains
 
 SHOWN = 12  # strategies in the terminal; --json has all
 HEADER = ("strategy", "whom", "units", "gain", "interval", "extra cost", "ROI", "risk", "verdict")
@@ -197,14 +197,14 @@ def _ranking_context(
 ) -> RankingContext:
     log = question.log
     sums = np.bincount(np.unique(log.unit, return_inverse=True)[1], weights=log.reward)
-    days = _span_days(log)
+    n_units, days = count_units(log.unit, log.sample_weight), _span_days(log)
     tiers = tuple(RiskTier(n, t.reach, t.price_change) for n, t in workspace.settings.approvals.tiers.items())
     return RankingContext(
         decision_point=point,
         baseline=question.baseline.name,
-        n_units=len(sums),
+        n_units=n_units,
         reward_sd=float(sums.std()),
-        units_per_day=None if not days else len(sums) / days,
+        units_per_day=None if not days else n_units / days,
         catalogue=catalogue,
         tiers=tiers or DEFAULT_TIERS,
     )

@@ -43,7 +43,7 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class TrainedPolicy:
-    """What training delivers, refitted on all rows, with the judgement that chose it."""
+    """What training delivers, with the judgement that chose it; refitted on all rows unless another log judged it."""
 
     policy: Policy
     judgement: Judgement
@@ -107,9 +107,7 @@ class TrainAnswer:
         out.print(comparison_line(j.baseline_comparison))
         held = f"{number(j.heldout.value)} {interval(j.heldout.low, j.heldout.high)}"
         out.print(f"value of what is delivered, on rows it did not see ({j.heldout.method}): {held}")
-        out.print(
-            f"[bold]{WORDS[j.verdict]}[/bold]; delivered, refitted on all rows: {j.delivered} ({self.policy_version})"
-        )
+        out.print(f"[bold]{WORDS[j.verdict]}[/bold]; delivered: {j.delivered} ({self.policy_version})")
         for reason in (*j.reasons, *self.notes):
             out.print(f"  · {reason}")
         out.print(f"advice: {self.trained.advice}")
@@ -203,7 +201,10 @@ def train_policy(
         report=lambda share, doing: report(0.1 + 0.6 * share, doing),
     )
     report(0.75, "refitting on all rows")
-    lesson = learn(learner, log, rng) if judgement.delivered == "learned" else None
+    lesson = None
+    if judgement.delivered == "learned":
+        judged = judgement.policy if heldout is not None else None  # judged on another log: that very policy
+        lesson = learn(learner, log, rng) if judged is None else Lesson(judged)
     policy = ConstantPolicy(log.actions, judgement.delivered.partition(":")[2]) if lesson is None else lesson.policy
     return TrainedPolicy(policy, judgement, fidelity, lesson)
 
