@@ -27,7 +27,7 @@ full: $(VENV)/.installed-dev
 
 $(VENV)/bin/uv:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	$(BIN)/python -m pip install -qq --disable-pip-version-check uv
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/uv
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e .
