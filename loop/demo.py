@@ -19,6 +19,7 @@ from domain.log import LoggedDecisions
 from env.reference import exact
 from env.reference.behavior import TargetedBehavior
 from env.reference.log import panel_log, to_frame
+from env.reference.parameters import SubscriptionParameters
 from env.reference.subscription import subscription_market
 from env.reference.tabular import TabularMarket
 from loop.analyze import analyze
@@ -29,9 +30,10 @@ from loop.text import console, interval, number, table
 from loop.train import TrainAnswer, train
 from loop.wiring import Workspace, open_workspace
 
-N_CUSTOMERS = 16_000
+N_CUSTOMERS = 20_000
 N_PERIODS = 6  # months
 RANDOM_SHARE = 0.6  # of the offers; the rest follows a rule of thumb
+UPSELL_COST = 2.0  # EUR a try; nearly free, it would pay for half a year and ruin the years after, which no log shows
 BASELINE = "nothing"
 
 CONFIG = """# A subscription business whose truth is known. Written by `amso demo`.
@@ -114,7 +116,7 @@ def demo(*, seed: int, out: Path | None) -> DemoAnswer:
     """The verb."""
     folder = _folder(out)
     seconds: dict[str, float] = {}
-    market = subscription_market()
+    market = demo_market()
     with _stage("a reference market plays the business", seconds):
         log = panel_log(market, N_CUSTOMERS, N_PERIODS, TargetedBehavior(RANDOM_SHARE), rng=np.random.default_rng(seed))
         to_frame(log).to_parquet(folder / "log.parquet")
@@ -128,6 +130,11 @@ def demo(*, seed: int, out: Path | None) -> DemoAnswer:
     policy = trained.trained.policy
     lines = _compare(market, log, recommended, exact.distribution_of(market, policy))
     return DemoAnswer(folder, seconds, imported, trained, recommended, lines, exact.score(market, policy))
+
+
+def demo_market() -> TabularMarket:
+    """The business behind the demo."""
+    return subscription_market(SubscriptionParameters(upsell_cost_amount=UPSELL_COST))
 
 
 def _train(workspace: Workspace, request: LogRequest, seed: int) -> TrainAnswer:

@@ -16,14 +16,13 @@ from domain.log import LogRead
 from env.reference import exact
 from env.reference.behavior import TargetedBehavior
 from env.reference.log import panel_log
-from env.reference.subscription import subscription_market
-from loop.demo import BASELINE, N_CUSTOMERS, N_PERIODS, RANDOM_SHARE
+from loop.demo import BASELINE, N_CUSTOMERS, N_PERIODS, RANDOM_SHARE, UPSELL_COST, demo_market
 from loop.train import train_policy
 
 
 def run(seed: int) -> dict[str, object]:
     """What one log and one training gave."""
-    market = subscription_market()
+    market = demo_market()
     rng = np.random.default_rng(seed)
     log = panel_log(market, N_CUSTOMERS, N_PERIODS, TargetedBehavior(RANDOM_SHARE), rng=rng)
     started = time.process_time()
@@ -56,5 +55,5 @@ if __name__ == "__main__":
     for seed in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5):
         rows.append(run(seed))
         print(rows[-1], flush=True)
-    design = {"customers": N_CUSTOMERS, "periods": N_PERIODS, "random_share": RANDOM_SHARE}
+    design = {"customers": N_CUSTOMERS, "periods": N_PERIODS, "random_share": RANDOM_SHARE, "upsell_cost": UPSELL_COST}
     write_record(Path(__file__).parent / "reference_market.json", rows, design, commit=commit)
