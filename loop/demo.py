@@ -30,7 +30,7 @@ from loop.text import console, interval, number, table
 from loop.train import TrainAnswer, train
 from loop.wiring import Workspace, open_workspace
 
-N_CUSTOMERS = 20_000
+N_CUSTOMERS = 16_000
 N_PERIODS = 6  # months
 RANDOM_SHARE = 0.6  # of the offers; the rest follows a rule of thumb
 UPSELL_COST = 2.0  # EUR a try; nearly free, it would pay for half a year and ruin the years after, which no log shows

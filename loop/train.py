@@ -1,6 +1,5 @@
 """`amso train` and `amso.train`: fits the market, learns, judges on rows not seen, registers what is delivered."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,6 +50,14 @@ class TrainedPolicy:
     lesson: Lesson | None  # None where a constant is delivered
 
     @property
+    def market_notes(self) -> tuple[str, ...]:
+        """Where the fitted market is off. Verdicts do not rest on it: they are taken from logged customers alone."""
+        if self.fidelity.is_faithful:
+            return ()
+        off = "; ".join(self.fidelity.reasons)
+        return (f"the fitted market is not faithful to the log ({off}); the verdict does not rest on it",)
+
+    @property
     def advice(self) -> str:
         """What to do now."""
         against = self.judgement.baseline_comparison
@@ -94,15 +101,15 @@ class TrainAnswer:
             "delivered": j.delivered,
             "diagnostics": asdict(j.diagnostics),
             "advice": self.trained.advice,
-            "reasons": [*j.reasons, *self.notes],
+            "reasons": [*j.reasons, *self.notes, *self.trained.market_notes],
         }
 
     def print(self) -> None:
         out, j = console(), self.trained.judgement
         for line in [*log_lines(self.read), *(log_lines(self.judge) if self.judge is not None else [])]:
             out.print(line)
-        faithful = "faithful" if self.trained.fidelity.is_faithful else "not faithful"
-        out.print(f"market: {faithful} to the log")
+        for line in self.trained.market_notes:
+            out.print(line)
         out.print(comparison_line(j.comparison))
         out.print(comparison_line(j.baseline_comparison))
         held = f"{number(j.heldout.value)} {interval(j.heldout.low, j.heldout.high)}"
@@ -193,11 +200,7 @@ def train_policy(
         target,
         rng=rng,
         heldout=None if heldout is None else heldout.log,
-        refusals=(
-            *read_refusals(read),
-            *(() if heldout is None else read_refusals(heldout)),
-            *_unfaithful(fidelity, learner.name),
-        ),
+        refusals=(*read_refusals(read), *(() if heldout is None else read_refusals(heldout))),
         report=lambda share, doing: report(0.1 + 0.6 * share, doing),
     )
     report(0.75, "refitting on all rows")
@@ -207,13 +210,6 @@ def train_policy(
         lesson = learn(learner, log, rng) if judged is None else Lesson(judged)
     policy = ConstantPolicy(log.actions, judgement.delivered.partition(":")[2]) if lesson is None else lesson.policy
     return TrainedPolicy(policy, judgement, fidelity, lesson)
-
-
-def _unfaithful(fidelity: FidelityReport, learner: str) -> Sequence[str]:
-    """A policy planned in a market is worth no more than the market; one read off outcomes does not need it."""
-    if fidelity.is_faithful or learner != "dqn":
-        return ()
-    return tuple(f"the fitted market does not resemble the log: {reason}" for reason in fidelity.reasons)
 
 
 def _draw(answer: TrainAnswer) -> None:
@@ -246,7 +242,7 @@ def _register(workspace: Workspace, answer: TrainAnswer, decision_point: str | N
     record = PolicyRecord(
         policy_version=answer.policy_version,
         decision_point=workspace.settings.decision_point_name(decision_point),
-        kind=answer.trained.policy.name,
+        kind="constant" if answer.trained.lesson is None else answer.trained.policy.name,
         directory=str((answer.run / "policy").relative_to(workspace.data_dir)),
         run=answer.run.name,
         parent=None,
