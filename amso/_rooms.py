@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOMS = (
     "runner",
+    "dashboard",
     "loop",
     "recommendation",
     "evaluation",
@@ -17,6 +18,7 @@ ROOMS = (
     "env",
     "analysis",
     "collection",
+    "tracker",
     "knowledge",
     "config",
     "domain",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from collection.file_source import Table
 from domain.arrays import BoolArray, IntArray
-from domain.ports import QuarantinedRecord
+from domain.records import QuarantinedRecord
 
 CHUNK_ROWS = 10_000  # quarantined at a time
 

@@ -18,7 +18,7 @@ from pyarrow import json as arrow_json
 from pyarrow import parquet as arrow_parquet
 
 from domain.errors import InvalidSnapshot, UsageError
-from domain.ports import QuarantinedRecord
+from domain.records import QuarantinedRecord
 
 RAGGED = "line with a wrong number of fields"
 NOT_JSON = "line is not a JSON object"

@@ -24,7 +24,7 @@ from config.log_options import LogOptions
 from domain.arrays import BoolArray
 from domain.errors import InvalidSnapshot, UsageError
 from domain.log import LogRead
-from domain.ports import QuarantinedRecord
+from domain.records import QuarantinedRecord
 
 Quarantine = Callable[[Sequence[QuarantinedRecord]], None]
 OWN_FORMAT = LogOptions()

@@ -11,6 +11,10 @@ AmsoError                      exit 1, a handled failure
 ├── UnfaithfulMarket           a fitted market that does not resemble its data
 ├── NotFound                   a version, run or name that the knowledge base does not hold
 ├── AlreadyRecorded            a record whose key the knowledge base holds already, or one that refers to nothing
+├── InvalidRecord              one record that cannot be taken in: it goes to the quarantine with this as its reason
+├── NotPermitted               an act that the gate refuses: no token, the wrong role, one's own proposal
+├── IllegalTransition          a proposal cannot go where it was sent
+├── StaleProposal              what was looked at is not what stands there now
 └── SourceUnavailable          exit 3, worth retrying
 """
 
@@ -72,6 +76,22 @@ class NotFound(AmsoError):
 
 
 class AlreadyRecorded(AmsoError):
+    pass
+
+
+class InvalidRecord(AmsoError):
+    pass
+
+
+class NotPermitted(AmsoError):
+    pass
+
+
+class IllegalTransition(AmsoError):
+    pass
+
+
+class StaleProposal(AmsoError):
     pass
 
 

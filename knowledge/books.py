@@ -12,7 +12,7 @@ from sqlalchemy import func, insert
 from sqlmodel import Session, SQLModel, col, select
 
 from domain.errors import NotFound
-from domain.ports import AnalysisRecord, ImportRecord, PolicyRecord, QuarantinedRecord, RunRecord
+from domain.records import AnalysisRecord, ImportRecord, PolicyRecord, QuarantinedRecord, RunRecord
 from knowledge.tables import AnalysisRow, ImportRow, PolicyRow, QuarantineRow, RunRow
 
 if TYPE_CHECKING:

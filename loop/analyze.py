@@ -14,7 +14,7 @@ from analysis.segments import find_segments
 from analysis.summary import LogSummary, summarise_log
 from domain.arrays import FloatArray
 from domain.log import LogRead
-from domain.ports import AnalysisRecord
+from domain.records import AnalysisRecord
 from domain.segments import Segment, predicate_to_data
 from loop.logs import LogRequest, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forecast_plot, forest_plot

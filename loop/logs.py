@@ -13,7 +13,7 @@ from config.yaml_text import read_yaml
 from domain.errors import ConfigError, InvalidSnapshot, UsageError
 from domain.log import LogRead
 from domain.objective import Direction
-from domain.ports import ImportRecord, QuarantinedRecord
+from domain.records import ImportRecord, QuarantinedRecord
 from loop.wiring import Workspace
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from domain.ports import PolicyRecord
+from domain.records import PolicyRecord
 from loop.targets import policy_directory
 from loop.text import console, table
 from loop.wiring import Workspace

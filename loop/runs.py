@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from domain.ports import RunRecord
+from domain.records import RunRecord
 
 
 @dataclass(frozen=True)

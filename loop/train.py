@@ -9,7 +9,7 @@ from domain.errors import UsageError
 from domain.estimates import Verdict
 from domain.log import LoggedDecisions, LogRead
 from domain.policy import Policy
-from domain.ports import PolicyRecord
+from domain.records import PolicyRecord
 from env.fidelity import FidelityReport, check_fidelity
 from evaluation.judge import judge_learner
 from evaluation.judgement import Judgement

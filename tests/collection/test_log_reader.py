@@ -12,7 +12,7 @@ from collection.log_reader import EXCLUDED, IMMATURE, read_log
 from config.log_options import LogOptions
 from domain.errors import InvalidSnapshot, MissingColumn, UnsupportedAction, UsageError
 from domain.log import LoggedDecisions
-from domain.ports import QuarantinedRecord
+from domain.records import QuarantinedRecord
 
 
 def make_frame(n_rows: int = 6, **columns: object) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pytest
 from collection.file_source import RAGGED
 from collection.log_reader import read_log
 from domain.log import LogRead
-from domain.ports import QuarantinedRecord
+from domain.records import QuarantinedRecord
 
 
 def read_with(**columns: object) -> tuple[LogRead, list[QuarantinedRecord]]:

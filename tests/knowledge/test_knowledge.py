@@ -10,7 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from domain.errors import ConfigError, InvalidSnapshot, NotFound, SourceUnavailable
-from domain.ports import AnalysisRecord, ImportRecord, KnowledgeBase, PolicyRecord, QuarantinedRecord, RunRecord
+from domain.ports import KnowledgeBase
+from domain.records import AnalysisRecord, ImportRecord, PolicyRecord, QuarantinedRecord, RunRecord
 from knowledge.database import SqlKnowledgeBase, open_knowledge
 from knowledge.schema import VERSION_TABLE
 from knowledge.tables import METADATA

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import AlreadyRecorded, AmsoError, ConfigError, InvalidSnapshot, NotFound, SourceUnavailable
-from domain.ports import ImportRecord, QuarantinedRecord, RunRecord
+from domain.records import ImportRecord, QuarantinedRecord, RunRecord
 from knowledge.database import SqlKnowledgeBase, open_knowledge
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,0 +1,190 @@
+"""Plain records that the knowledge base keeps: imports, runs, policies, analyses, events, strategies, workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.decisions import Decision
+from domain.segments import Segment
+
+
+@dataclass(frozen=True)
+class QuarantinedRecord:
+    """A record that failed validation, kept with its reason and its raw form."""
+
+    source: str
+    row: int  # from 0, in the source; of a stream, how many were quarantined from it before
+    reason: str
+    raw: str  # JSON of the record as it came
+
+
+@dataclass(frozen=True)
+class ImportRecord:
+    import_id: str
+    source: str
+    content: str
+    n_rows: int
+    n_used: int
+    rejected: Mapping[str, int]
+    imported_at: datetime
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    run: str  # name of the run directory
+    verb: str
+    started_at: datetime
+    seed: int
+    config: Mapping[str, object]
+    metrics: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class PolicyRecord:
+    policy_version: str
+    decision_point: str
+    kind: str
+    directory: str  # relative to the data dir
+    run: str
+    parent: str | None
+    status: str  # "candidate"
+    verdict: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class AnalysisRecord:
+    analysis_id: str
+    kind: str  # trend | forecast | elasticity | segments | model_scores
+    subject: str
+    result: Mapping[str, object]
+    as_of: datetime
+
+
+class Added(StrEnum):
+    """What a store says of a record that carries an idempotency key."""
+
+    NEW = "new"
+    KNOWN = "known"  # the same key with the same content: nothing was changed
+    CONFLICT = "conflict"  # the same key with another content: nothing was changed
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """A validated event, its unit id already a pseudonym."""
+
+    event_id: str
+    kind: str
+    producer: str
+    subject: str  # the unit's pseudonym, the series, the account: what a reader looks it up by
+    at: datetime
+    received_at: datetime
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class SeqGap:
+    """Numbers that a producer counted and that never came."""
+
+    producer: str
+    first_missing: int
+    last_missing: int
+    noticed_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredOutcome:
+    """An outcome attributed to a decision, or to none."""
+
+    outcome_id: str
+    decision_id: str | None  # None: no eligible decision inside the window; kept for the ledger
+    unit: str
+    metric: str
+    amount: Decimal  # as it came
+    currency: str
+    converted_amount: Decimal  # in the business's currency
+    exchange_rate: Decimal
+    observed_at: datetime
+    received_at: datetime
+    corrects: str | None
+    is_named: bool  # the outcome named its decision itself
+
+
+@dataclass(frozen=True)
+class ParkedOutcome:
+    """A correction whose original has not come yet; its raw form is taken up again when it does."""
+
+    outcome_id: str
+    waits_for: str  # outcome_id
+    raw: Mapping[str, str]  # the stream entry's fields
+    parked_at: datetime
+
+
+@dataclass(frozen=True)
+class ObservedDecision:
+    """A decision with its newest reward: a row of the log that training and evaluation read."""
+
+    decision: Decision
+    reward: Decimal
+    revision: int
+
+
+@dataclass(frozen=True)
+class StrategyRecord:
+    """A strategy as last recommended, with its evidence."""
+
+    strategy_id: str
+    decision_point: str
+    segment: Segment
+    action: str
+    limits: Mapping[str, object]
+    evidence: Mapping[str, object]
+    run: str
+    recommended_at: datetime
+
+
+@dataclass(frozen=True)
+class OutboxEntry:
+    """Something to publish, written in the transaction that decided it."""
+
+    outbox_id: int
+    stream: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Cap:
+    """Money that may be used: spent + reserved <= limit at every instant."""
+
+    cap_id: str
+    limit_amount: Decimal
+    reserved_amount: Decimal
+    spent_amount: Decimal
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A running `live`; stale once its heartbeat is old."""
+
+    worker_id: str
+    rules_hash: str
+    started_at: datetime
+    beat_at: datetime
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What evidence promised of a proposal a decision, and what came of it."""
+
+    proposal_id: str
+    policy_version: str
+    predicted_amount: float | None  # gain over the baseline, a decision
+    predicted_low_amount: float | None
+    predicted_high_amount: float | None
+    realised_amount: float | None
+    realised_low_amount: float | None
+    realised_high_amount: float | None
+    n_decisions: int
+    as_of: datetime
