@@ -1,6 +1,6 @@
 """What is known before acting: named columns, one row a decision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,14 @@ class Context:
         """The rows of `index`, in its order."""
         n_rounds = int(index.sum()) if index.dtype == np.bool_ else len(index)
         return Context({name: values[index] for name, values in self.columns.items()}, n_rounds)
+
+
+def concatenate_contexts(contexts: Sequence[Context]) -> Context:
+    """The rows of several contexts with the same columns, after one another."""
+    columns: dict[str, Column] = {
+        name: np.concatenate([c.columns[name] for c in contexts]) for name in contexts[0].columns
+    }
+    return Context(columns, sum(c.n_rounds for c in contexts))
 
 
 def text_of(value: object) -> str | None:

@@ -1,13 +1,13 @@
 """The decision log: what was chosen, with which propensity, and what came of it. Training and OPE read it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray, IntArray, TimeArray
-from domain.context import Context
+from domain.context import Context, concatenate_contexts
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,46 @@ class LoggedDecisions:
             split=None if self.split is None else self.split[index],
             panel=None if self.panel is None else self.panel.take(index),
         )
+
+
+def concatenate(logs: Sequence[LoggedDecisions]) -> LoggedDecisions:
+    """The rounds of several logs after one another; what not every one of them has is left out.
+
+    Args:
+        logs: of the same actions, in the same order, and of the same context columns; units and episodes that have
+            the same code are the same.
+    """
+    first = logs[0]
+    assert all(log.actions == first.actions for log in logs), "align the actions first"
+    panels = [log.panel for log in logs if log.panel is not None]
+    return LoggedDecisions(
+        actions=first.actions,
+        action=np.concatenate([log.action for log in logs]),
+        reward=np.concatenate([log.reward for log in logs]),
+        reward_name=first.reward_name,
+        context=concatenate_contexts([log.context for log in logs]),
+        unit=np.concatenate([log.unit for log in logs]),
+        propensity=_joined([log.propensity for log in logs]),
+        logged_distribution=_joined([log.logged_distribution for log in logs]),
+        weight=None if all(log.weight is None for log in logs) else _joined([log.sample_weight for log in logs]),
+        cost=_joined([log.cost for log in logs]),
+        panel=_joined_panels(panels) if len(panels) == len(logs) else None,
+    )
+
+
+def _joined(arrays: Sequence[FloatArray | None]) -> FloatArray | None:
+    known = [a for a in arrays if a is not None]
+    return np.concatenate(known) if len(known) == len(arrays) else None
+
+
+def _joined_panels(panels: Sequence[Panel]) -> Panel:
+    return Panel(
+        episode=np.concatenate([p.episode for p in panels]),
+        step=np.concatenate([p.step for p in panels]),
+        next_context=concatenate_contexts([p.next_context for p in panels]),
+        terminated=np.concatenate([p.terminated for p in panels]),
+        truncated=np.concatenate([p.truncated for p in panels]),
+    )
 
 
 def _rows(values: FloatArray | None, index: IntArray | BoolArray) -> FloatArray | None:

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from domain.arrays import BoolArray, Column, FloatArray, IntArray
-from domain.context import Context
-from domain.log import LoggedDecisions, Panel
+from domain.arrays import BoolArray, FloatArray, IntArray
+from domain.log import LoggedDecisions, Panel, concatenate
 from domain.policy import Policy, draw_actions
 from env.market import Dynamics
 
@@ -83,32 +82,6 @@ def policy_mask(dynamics: Dynamics, policy: Policy, state: FloatArray) -> BoolAr
 
 
 def _stack(periods: list[LoggedDecisions]) -> LoggedDecisions:
-    panels = [p.panel for p in periods if p.panel is not None]
-    joined = LoggedDecisions(
-        actions=periods[0].actions,
-        action=np.concatenate([p.action for p in periods]),
-        reward=np.concatenate([p.reward for p in periods]),
-        reward_name=periods[0].reward_name,
-        context=_stack_contexts([p.context for p in periods]),
-        unit=np.concatenate([p.unit for p in periods]),
-        propensity=np.concatenate([p.propensity for p in periods if p.propensity is not None]),
-        logged_distribution=np.concatenate(
-            [p.logged_distribution for p in periods if p.logged_distribution is not None]
-        ),
-        panel=Panel(
-            episode=np.concatenate([p.episode for p in panels]),
-            step=np.concatenate([p.step for p in panels]),
-            next_context=_stack_contexts([p.next_context for p in panels]),
-            terminated=np.concatenate([p.terminated for p in panels]),
-            truncated=np.concatenate([p.truncated for p in panels]),
-        ),
-    )
+    joined = concatenate(periods)
     assert joined.panel is not None
     return joined.take(np.lexsort((joined.panel.step, joined.panel.episode)))
-
-
-def _stack_contexts(contexts: list[Context]) -> Context:
-    columns: dict[str, Column] = {
-        name: np.concatenate([c.columns[name] for c in contexts]) for name in contexts[0].columns
-    }
-    return Context(columns, sum(c.n_rounds for c in contexts))
