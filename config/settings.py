@@ -12,6 +12,7 @@ from config.decision_points import DecisionPoint, Mode
 from config.effects import Effect
 from config.in_force import not_in_force
 from config.known_keys import suggest
+from config.learning import Learning
 from config.limits import Calendar, Exploration, Guardrail, Holdout, Limits
 from config.log_options import LogOptions
 from config.objective import Costs, ObjectiveSettings, Price
@@ -47,6 +48,7 @@ class Settings(Section):
     limits: Limits = Limits()
     holdout: Holdout | None = None
     exploration: Exploration | None = None
+    learning: Learning = Learning()
     calendar: Calendar = Calendar()
     people: Mapping[str, Person] = Field(default_factory=dict)
     approvals: Approvals = Approvals()

@@ -46,6 +46,23 @@ def concatenate_contexts(contexts: Sequence[Context]) -> Context:
     return Context(columns, sum(c.n_rounds for c in contexts))
 
 
+def context_of_rows(rows: Sequence[Mapping[str, object]]) -> Context:
+    """Rows of named values as columns: numbers and flags as float64, everything else as text; None where missing.
+
+    >>> context_of_rows([{"plan": "monthly", "usage": 3}, {"plan": None}]).columns["usage"]
+    array([ 3., nan])
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    return Context({name: _column([row.get(name) for row in rows]) for name in names}, len(rows))
+
+
+def _column(values: list[object]) -> Column:
+    present = [v for v in values if v is not None]
+    if present and all(isinstance(v, (int, float)) for v in present):
+        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+    return np.array([text_of(v) for v in values], dtype=object)
+
+
 def text_of(value: object) -> str | None:
     """A context value as text: whole numbers without their point, None where missing."""
     if isinstance(value, float):

@@ -1,0 +1,17 @@
+"""Section `learning`: when `live` learns again from what its decisions earned."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.quantities import Duration, DurationText
+from config.section import Count, Section
+
+
+class Learning(Section):
+    """A new version must pass evaluation to be proposed, and people to be served."""
+
+    every: DurationText = Duration(7, "d")  # between two attempts, a decision point
+    window: DurationText | None = None  # of matured decisions to learn from; None = all of them
+    min_rounds: Annotated[Count, Field(ge=100)] = 2000  # matured decisions without which nothing is tried
+    canary_then: DurationText = Duration(30, "d")  # how long a proposal asks to be active after its canary

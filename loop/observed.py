@@ -1,0 +1,90 @@
+"""The replay buffer as the log that training and evaluation read: decisions with their newest rewards."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from domain.actions import ActionSet
+from domain.arrays import BoolArray, IntArray
+from domain.context import context_of_rows
+from domain.decisions import Arm
+from domain.log import LoggedDecisions, Panel
+from domain.records import ObservedDecision
+
+
+def log_of(
+    observed: Sequence[ObservedDecision], actions: ActionSet, *, arms: Collection[Arm] = (Arm.POLICY,)
+) -> LoggedDecisions:
+    """One round a decision of these arms, in the order given; what is no longer in the catalogue is left out.
+
+    Propensities are conditional on the arm, so arms are not mixed unless a caller asks for it.
+    """
+    rows = [o for o in observed if o.decision.arm in arms and o.decision.action in actions]
+    decisions = [o.decision for o in rows]
+    _, unit = np.unique(np.array([d.unit for d in decisions], dtype=str), return_inverse=True)
+    distribution = np.array([[d.distribution.get(a, 0.0) for a in actions.ids] for d in decisions], dtype=np.float64)
+    return LoggedDecisions(
+        actions=actions,
+        action=np.array([actions.index(d.action) for d in decisions], dtype=np.int64),
+        reward=np.array([float(o.reward) for o in rows], dtype=np.float64),
+        reward_name="reward",
+        context=context_of_rows([d.features for d in decisions]),
+        unit=unit.astype(np.int64),
+        propensity=np.array([d.propensity for d in decisions], dtype=np.float64),
+        logged_distribution=distribution.reshape(len(rows), len(actions)),
+        eligible=_eligible([d.eligible for d in decisions], actions),
+        decided_at=np.array([d.decided_at.replace(tzinfo=None) for d in decisions], dtype="datetime64[us]"),
+    )
+
+
+def panel_of(log: LoggedDecisions, left: BoolArray) -> LoggedDecisions:
+    """The same rounds as a panel: a unit's decisions in time are its episode.
+
+    Args:
+        log: from `log_of`.
+        left: (n_rounds,) whether the unit was gone after this decision.
+
+    A unit's last round whose following context nobody has seen yet waits; the one before it ends the episode truncated.
+    """
+    assert log.decided_at is not None
+    order = np.lexsort((log.decided_at, log.unit))
+    order = order[_until_gone(log.unit[order], left[order])]
+    ordered, left = log.take(order), left[order]
+    is_last, first = _ends(ordered.unit), _starts(ordered.unit)
+    waits = is_last & ~left
+    following = np.minimum(np.arange(len(ordered)) + 1, len(ordered) - 1)
+    panel = Panel(
+        episode=ordered.unit,
+        step=np.arange(len(ordered)) - first,
+        next_context=ordered.context.take(following),
+        terminated=left,
+        truncated=~is_last & waits[following],
+    )
+    return replace(ordered, panel=panel).take(~waits)
+
+
+def _ends(unit: IntArray) -> BoolArray:
+    """(n,) whether a row is its unit's last; rows are sorted by unit."""
+    return np.r_[unit[1:] != unit[:-1], True][: len(unit)]
+
+
+def _starts(unit: IntArray) -> IntArray:
+    """(n,) index of the first row of each row's unit."""
+    is_first = np.r_[True, unit[1:] != unit[:-1]][: len(unit)]
+    return np.maximum.accumulate(np.where(is_first, np.arange(len(unit)), 0))
+
+
+def _until_gone(unit: IntArray, left: BoolArray) -> BoolArray:
+    """A decision about someone who had left before is no experience."""
+    before = np.cumsum(left) - left
+    return np.asarray(before == before[_starts(unit)], dtype=np.bool_)
+
+
+def _eligible(eligible: Sequence[tuple[str, ...]], actions: ActionSet) -> BoolArray:
+    mask = np.zeros((len(eligible), len(actions)), dtype=np.bool_)
+    for row, allowed in enumerate(eligible):
+        for action_id in allowed:
+            if action_id in actions:
+                mask[row, actions.index(action_id)] = True
+    return mask
