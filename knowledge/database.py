@@ -1,7 +1,8 @@
 """Opens the knowledge base: SQLite by default, PostgreSQL by URL, the same migrations (DESIGN section 4).
 
 SQLite runs in WAL mode. A transaction takes the write lock at its first statement and waits up to BUSY_SECONDS for
-another one; migrations run on open, one process at a time.
+another one. On PostgreSQL transactions run side by side, READ COMMITTED whatever the server's default is: the books
+rely on a statement seeing what others committed before it. Migrations run on open, one process at a time.
 """
 
 import sqlite3
@@ -10,7 +11,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -18,39 +18,12 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlmodel import Session
 
 from domain.errors import ConfigError
-from knowledge.books import SqlAnalysisBook, SqlImportBook, SqlPolicyBook, SqlQuarantine, SqlRunBook
 from knowledge.columns import json_text
 from knowledge.failures import translated
 from knowledge.schema import migrate
+from knowledge.unit_of_work import SqlUnitOfWork
 
 BUSY_SECONDS = 30
-
-
-class SqlUnitOfWork:
-    """The books of one transaction."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @cached_property
-    def imports(self) -> SqlImportBook:
-        return SqlImportBook(self._session)
-
-    @cached_property
-    def quarantine(self) -> SqlQuarantine:
-        return SqlQuarantine(self._session)
-
-    @cached_property
-    def runs(self) -> SqlRunBook:
-        return SqlRunBook(self._session)
-
-    @cached_property
-    def policies(self) -> SqlPolicyBook:
-        return SqlPolicyBook(self._session)
-
-    @cached_property
-    def analyses(self) -> SqlAnalysisBook:
-        return SqlAnalysisBook(self._session)
 
 
 @dataclass(frozen=True)
@@ -117,9 +90,12 @@ def _engine(url: str) -> Engine:
     try:
         if is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(
-            parsed, json_serializer=json_text, connect_args={"timeout": BUSY_SECONDS} if is_sqlite else {}
-        )
+        if is_sqlite:
+            engine = create_engine(parsed, json_serializer=json_text, connect_args={"timeout": BUSY_SECONDS})
+        else:  # a connection that died while idle is noticed before it is used
+            engine = create_engine(
+                parsed, json_serializer=json_text, isolation_level="READ COMMITTED", pool_pre_ping=True
+            )
     except (NoSuchModuleError, ModuleNotFoundError, OSError) as error:
         hint = "expected sqlite:///FILE, or postgresql+psycopg://... with AMSO's extra `postgres` installed"
         raise ConfigError(f"the SQL URL cannot be used: {error}", hint) from error

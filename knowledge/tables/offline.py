@@ -1,14 +1,11 @@
-"""The tables. A change here needs a new file in `migrations/versions/`; a test compares the two."""
+"""Tables of the offline loop: imports, quarantine, runs, policies, analyses."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import JSON, BigInteger
 from sqlmodel import Field, SQLModel
 
-from knowledge.columns import UtcDateTime
-
-Json = dict[str, Any]  # whatever JSON holds
+from knowledge.columns import Json, UtcDateTime
 
 
 class ImportRow(SQLModel, table=True):
@@ -67,6 +64,3 @@ class AnalysisRow(SQLModel, table=True):
     subject: str
     result: Json = Field(sa_type=JSON)
     as_of: datetime = Field(sa_type=UtcDateTime, index=True)
-
-
-METADATA = SQLModel.metadata

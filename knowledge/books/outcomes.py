@@ -1,0 +1,149 @@
+"""Books of what came of decisions: outcomes, reward revisions, the replay buffer, predicted against realised."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from domain.decisions import Decision, Experience, RewardRevision
+from domain.records import Added, ObservedDecision, ParkedOutcome, Prediction, StoredOutcome
+from knowledge.rows import (
+    columns_of,
+    fetch,
+    fetch_one,
+    fetch_pairs,
+    insert_all,
+    insert_missing,
+    insert_new,
+    select_records,
+    table_of,
+    upsert,
+    values_of,
+)
+from knowledge.tables.decisions import DecisionRow, ReplayRow, RewardRow
+from knowledge.tables.outcomes import OutcomeRow, ParkedOutcomeRow, PredictionRow
+
+_DECISIONS = table_of(DecisionRow)
+_REPLAY = table_of(ReplayRow)
+_REWARDS = table_of(RewardRow)
+_OUTCOMES = table_of(OutcomeRow)
+_PARKED = table_of(ParkedOutcomeRow)
+_PREDICTIONS = table_of(PredictionRow)
+
+
+class SqlOutcomeBook:
+    """Every outcome, once; corrections wait here for what they correct."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, outcome: StoredOutcome, raw_hash: str) -> Added:
+        """Of two workers with the same outcome, one waits for the other's transaction and then hears KNOWN."""
+        if insert_new(self._session, OutcomeRow, values_of(outcome) | {"raw_hash": raw_hash}):
+            return Added.NEW
+        query = select(_OUTCOMES.c.raw_hash).where(_OUTCOMES.c.outcome_id == outcome.outcome_id)
+        return Added.KNOWN if self._session.execute(query).scalar_one() == raw_hash else Added.CONFLICT
+
+    def get(self, outcome_id: str) -> StoredOutcome | None:
+        query = select_records(StoredOutcome, OutcomeRow).where(_OUTCOMES.c.outcome_id == outcome_id)
+        return fetch_one(self._session, StoredOutcome, query)
+
+    def of_decision(self, decision_id: str) -> Sequence[StoredOutcome]:
+        """Corrected ones and their corrections too, ordered by observed_at, outcome_id."""
+        query = select_records(StoredOutcome, OutcomeRow).where(_OUTCOMES.c.decision_id == decision_id)
+        ordered = query.order_by(_OUTCOMES.c.observed_at, _OUTCOMES.c.outcome_id)
+        return fetch(self._session, StoredOutcome, ordered)
+
+    def count(self) -> Mapping[str, int]:
+        """attributed | unattributed -> outcomes."""
+        query = select(func.count(), func.count(_OUTCOMES.c.decision_id)).select_from(_OUTCOMES)
+        n_outcomes, n_attributed = self._session.execute(query).one()
+        return {"attributed": n_attributed, "unattributed": n_outcomes - n_attributed}
+
+    def park(self, outcome: ParkedOutcome) -> None:
+        """Parked already changes nothing."""
+        insert_missing(self._session, ParkedOutcomeRow, [values_of(outcome)])
+
+    def take_parked(self, waits_for: str) -> Sequence[ParkedOutcome]:
+        """Hands them out and forgets them, the first parked first; of two workers one gets them."""
+        taken = _PARKED.delete().where(_PARKED.c.waits_for == waits_for)
+        rows = self._session.execute(taken.returning(*columns_of(ParkedOutcome, _PARKED)))
+        return sorted((ParkedOutcome(*row) for row in rows), key=lambda p: (p.parked_at, p.outcome_id))
+
+    def parked(self) -> Sequence[ParkedOutcome]:
+        query = select_records(ParkedOutcome, ParkedOutcomeRow)
+        return fetch(self._session, ParkedOutcome, query.order_by(_PARKED.c.parked_at, _PARKED.c.outcome_id))
+
+
+class SqlRewardBook:
+    """Revisions of rewards; of two workers that make the same one, the second is refused and looks again."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, revisions: Sequence[RewardRevision]) -> None:
+        insert_all(self._session, RewardRow, map(values_of, revisions))
+
+    def latest(self, decision_id: str) -> RewardRevision | None:
+        query = select_records(RewardRevision, RewardRow).where(_REWARDS.c.decision_id == decision_id)
+        return fetch_one(self._session, RewardRevision, query.order_by(_REWARDS.c.revision.desc()))
+
+    def history(self, decision_id: str) -> Sequence[RewardRevision]:
+        """From the first to the newest."""
+        query = select_records(RewardRevision, RewardRow).where(_REWARDS.c.decision_id == decision_id)
+        return fetch(self._session, RewardRevision, query.order_by(_REWARDS.c.revision))
+
+
+class SqlReplayStore:
+    """The replay buffer: one row a decision, its newest reward."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def put(self, rows: Sequence[Experience]) -> None:
+        """Inserts, or replaces the row of the same decision."""
+        upsert(self._session, ReplayRow, map(values_of, rows))
+
+    def unmatured(self, decision_point: str, decided_before: datetime, limit: int = 10_000) -> Sequence[Decision]:
+        """Decisions made at or before then without a matured row, the oldest first."""
+        c = _DECISIONS.c
+        matured = select(1).where(_REPLAY.c.decision_id == c.decision_id, _REPLAY.c.is_matured)
+        query = select_records(Decision, DecisionRow).where(c.decision_point == decision_point)
+        query = query.where(c.decided_at <= decided_before, ~matured.exists())
+        return fetch(self._session, Decision, query.order_by(c.decided_at, c.decision_id).limit(limit))
+
+    def observed(
+        self, decision_point: str, *, since: datetime | None = None, only_matured: bool = True, limit: int = 1_000_000
+    ) -> Sequence[ObservedDecision]:
+        """Ordered by decided_at, decision_id."""
+        c = _DECISIONS.c
+        joined = _DECISIONS.join(_REPLAY, _REPLAY.c.decision_id == c.decision_id)
+        query = select(_REPLAY.c.reward, _REPLAY.c.revision, *columns_of(Decision, _DECISIONS)).select_from(joined)
+        query = query.where(c.decision_point == decision_point)
+        if since is not None:
+            query = query.where(c.decided_at >= since)
+        if only_matured:
+            query = query.where(_REPLAY.c.is_matured)
+        rows = self._session.execute(query.order_by(c.decided_at, c.decision_id).limit(limit))
+        return [ObservedDecision(Decision(*row[2:]), row[0], row[1]) for row in rows]
+
+    def counts(self) -> Mapping[str, int]:
+        """matured | waiting -> rows."""
+        query = select(_REPLAY.c.is_matured, func.count()).group_by(_REPLAY.c.is_matured)
+        found = fetch_pairs(self._session, query)
+        return {"matured": found.get(True, 0), "waiting": found.get(False, 0)}
+
+
+class SqlPredictionBook:
+    """What evidence promised of each proposal, and what came of it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def put(self, prediction: Prediction) -> None:
+        upsert(self._session, PredictionRow, [values_of(prediction)])
+
+    def all(self) -> Sequence[Prediction]:
+        query = select_records(Prediction, PredictionRow).order_by(_PREDICTIONS.c.as_of, _PREDICTIONS.c.proposal_id)
+        return fetch(self._session, Prediction, query)
