@@ -6,6 +6,7 @@ agent learns in it, and a policy carries the same mask. Walking the tree needs N
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -59,6 +60,20 @@ class SupportTree:
         if self.masks_nothing:
             return np.ones((len(features), self.supported.shape[1]), dtype=np.bool_)
         return np.asarray(self.supported[self.leaf(features)])
+
+    def row_mask(self, features: FloatArray) -> list[bool]:
+        """(n_actions,) the same for one customer's features (n_features,), without arrays on the way."""
+        node, nodes = 0, self._nodes
+        while True:
+            feature, threshold, left, right, supported = nodes[node]
+            if left == node:
+                return supported
+            node = left if features[feature] <= threshold else right
+
+    @cached_property
+    def _nodes(self) -> list[tuple[int, float, int, int, list[bool]]]:
+        arrays = (self.feature, self.threshold, self.left, self.right, self.supported)
+        return list(zip(*(a.tolist() for a in arrays), strict=True))
 
     def leaf(self, features: FloatArray) -> IntArray:
         """(n_rounds,) the leaf that each row of features (n_rounds, n_features) ends in."""

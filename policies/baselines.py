@@ -46,6 +46,17 @@ class ConstantPolicy:
                 distribution[allowed[:, index]] = np.eye(len(self.actions))[index]
         return distribution
 
+    def row_features(self, context: Context) -> FloatArray:  # noqa: ARG002 # it looks at nobody
+        """(0,)."""
+        return np.empty(0)
+
+    def row_distribution(self, features: FloatArray, allowed: list[bool]) -> tuple[list[float], list[bool]]:  # noqa: ARG002
+        """(n_actions,) of one round, and what could be chosen; see `policies.deciding.RowPolicy`."""
+        for action_id in (self.action, self.fallback):
+            if action_id is not None and allowed[self.actions.index(action_id)]:
+                return [float(known == action_id) for known in self.actions.ids], allowed
+        return _row_uniform(allowed), allowed
+
 
 @dataclass(frozen=True)
 class UniformPolicy:
@@ -60,3 +71,16 @@ class UniformPolicy:
     def distribution(self, context: Context, eligible: BoolArray | None = None) -> FloatArray:
         """(n_rounds, n_actions); see `domain.policy.Policy`."""
         return uniform_over(eligible_or_all(self.actions, context.n_rounds, eligible))
+
+    def row_features(self, context: Context) -> FloatArray:  # noqa: ARG002 # it looks at nobody
+        """(0,)."""
+        return np.empty(0)
+
+    def row_distribution(self, features: FloatArray, allowed: list[bool]) -> tuple[list[float], list[bool]]:  # noqa: ARG002
+        """(n_actions,) of one round, and what could be chosen; see `policies.deciding.RowPolicy`."""
+        return _row_uniform(allowed), allowed
+
+
+def _row_uniform(allowed: list[bool]) -> list[float]:
+    share = 1 / sum(allowed)
+    return [share if ok else 0.0 for ok in allowed]

@@ -6,9 +6,12 @@ softmax         amount = temperature > 0, in score units: proportional to exp(sc
 inverse_gap     amount = gamma > 0, per score unit: 1 / (n_allowed + gamma * gap to the best) on every other allowed
                 action, the rest on the best (SquareCB: Foster & Rakhlin 2020, ICML, algorithm 1)
 
-Ties for the best go to the lowest index, so the same scores always give the same bytes.
+Ties for the best go to the lowest index, so the same scores always give the same bytes. Every rule stands here
+twice: in arrays for many rounds, in plain floats for the one decision that somebody waits for; a test holds them
+together.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,6 +57,10 @@ class Exploration:
         """
         return _RULES[self.rule](scores, allowed, self.amount)
 
+    def row_distribution(self, scores: list[float], allowed: list[bool]) -> list[float]:
+        """(n_actions,) the same for one round."""
+        return _ROW_RULES[self.rule](scores, allowed, self.amount)
+
 
 def best_allowed(scores: FloatArray, allowed: BoolArray) -> IntArray:
     """(n_rounds,) index of the highest allowed score, the lowest index among equals."""
@@ -91,6 +98,43 @@ def _best_score(scores: FloatArray, allowed: BoolArray) -> FloatArray:
     return np.asarray(np.where(allowed, scores, -np.inf).max(axis=1, keepdims=True))
 
 
+def _row_greedy(scores: list[float], allowed: list[bool], _: float) -> list[float]:
+    distribution = [0.0] * len(scores)
+    distribution[_row_best(scores, allowed)] = 1.0
+    return distribution
+
+
+def _row_epsilon_greedy(scores: list[float], allowed: list[bool], epsilon: float) -> list[float]:
+    spread = epsilon / sum(allowed)
+    distribution = [spread if ok else 0.0 for ok in allowed]
+    distribution[_row_best(scores, allowed)] += 1 - epsilon
+    return distribution
+
+
+def _row_softmax(scores: list[float], allowed: list[bool], temperature: float) -> list[float]:
+    best = scores[_row_best(scores, allowed)]
+    powers = [math.exp((s - best) / temperature) if ok else 0.0 for s, ok in zip(scores, allowed, strict=True)]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def _row_inverse_gap(scores: list[float], allowed: list[bool], gamma: float) -> list[float]:
+    best, n_allowed = _row_best(scores, allowed), sum(allowed)
+    top = scores[best]
+    distribution = [1.0 / (n_allowed + gamma * (top - s)) if ok else 0.0 for s, ok in zip(scores, allowed, strict=True)]
+    distribution[best] = 0.0
+    distribution[best] = 1.0 - sum(distribution)
+    return distribution
+
+
+def _row_best(scores: list[float], allowed: list[bool]) -> int:
+    best, highest = -1, -math.inf
+    for i, ok in enumerate(allowed):
+        if ok and (scores[i] > highest or best < 0):
+            best, highest = i, scores[i]
+    return best
+
+
 _TINY = 1e-12
 _AMOUNTS = {
     ExplorationRule.GREEDY: (0.0, 0.0),
@@ -103,5 +147,11 @@ _RULES: Mapping[ExplorationRule, Callable[[FloatArray, BoolArray, float], FloatA
     ExplorationRule.EPSILON_GREEDY: _epsilon_greedy,
     ExplorationRule.SOFTMAX: _softmax,
     ExplorationRule.INVERSE_GAP: _inverse_gap,
+}
+_ROW_RULES: Mapping[ExplorationRule, Callable[[list[float], list[bool], float], list[float]]] = {
+    ExplorationRule.GREEDY: _row_greedy,
+    ExplorationRule.EPSILON_GREEDY: _row_epsilon_greedy,
+    ExplorationRule.SOFTMAX: _row_softmax,
+    ExplorationRule.INVERSE_GAP: _row_inverse_gap,
 }
 GREEDY = Exploration()

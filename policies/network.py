@@ -3,11 +3,13 @@
 score(context) = W_k relu(... relu(W_1 encode(context) + b_1) ...) + b_k, an action a column. Without a hidden layer it
 is linear. Agents export their weights into it, so nothing that decides needs pandas, scikit-learn or torch.
 
-One row and a batch can differ in the last bits, because matrix products add in another order: replay a decision the
-way it was made, one row at a time, and under the same NumPy version.
+One row and a batch can differ in the last bits, because matrix products add in another order: a decision is made and
+replayed one row at a time (policies/deciding.py), under the same NumPy version.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from analysis.support import SupportTree
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray
 from domain.context import Context
+from domain.errors import InvalidSnapshot
 from policies.eligibility import eligible_or_all
 from policies.exploration import GREEDY, Exploration
 
@@ -63,6 +66,46 @@ class NetworkPolicy:
             supported = allowed & self.support.mask(features)
             allowed = np.where(supported.any(axis=1, keepdims=True), supported, allowed)
         return self.exploration.distribution(self._forward(features), allowed)
+
+    def row_features(self, context: Context) -> FloatArray:
+        """(n_features,) of a context of one round."""
+        return np.asarray(self.encoder.transform(context)[0])
+
+    def row_distribution(self, features: FloatArray, allowed: list[bool]) -> tuple[list[float], list[bool]]:
+        """(n_actions,) of one round's features (n_features,), and what could be chosen: supported where anything is.
+
+        Raises:
+            InvalidSnapshot: features of another shape, or scores that are not finite.
+        """
+        scores: list[float] = self._row_forward(features).tolist()
+        if not isfinite(sum(scores)) and not all(map(isfinite, scores)):
+            raise InvalidSnapshot(f"the scores are {scores}, expected finite numbers", "check the features")
+        if self.support is not None:
+            supported = [a and s for a, s in zip(allowed, self.support.row_mask(features), strict=True)]
+            allowed = supported if True in supported else allowed
+        return self.exploration.row_distribution(scores, allowed), allowed
+
+    def _row_forward(self, values: FloatArray) -> FloatArray:
+        """The forward pass of one round (n_features,), lean: customers wait for it."""
+        hidden, last_weight, last_bias = self._row_layers
+        if values.shape != (self.layers[0].weight.shape[0],):
+            raise InvalidSnapshot(
+                f"features have shape {values.shape}, expected ({self.layers[0].weight.shape[0]},)",
+                "encode one round with the policy's own encoder",
+            )
+        for weight, bias in hidden:
+            values = values.dot(weight)
+            values += bias
+            np.maximum(values, 0.0, out=values)
+        scores: FloatArray = values.dot(last_weight)
+        scores += last_bias
+        return scores
+
+    @cached_property
+    def _row_layers(self) -> tuple[list[tuple[FloatArray, FloatArray]], FloatArray, FloatArray]:
+        """Rows in memory order whatever an agent exported: the order decides how a product is added up."""
+        layers = [(np.ascontiguousarray(layer.weight), np.ascontiguousarray(layer.bias)) for layer in self.layers]
+        return layers[:-1], *layers[-1]
 
     def _forward(self, values: FloatArray) -> FloatArray:
         for layer in self.layers[:-1]:
