@@ -42,6 +42,7 @@ class Decision:
     payload: Mapping[str, object]
     valid_until: datetime | None  # an offer is honoured until then; None = good for this request only
     reserved_amount: Decimal  # worst case of the action, held from the caps
+    exploration_share: float = 0.0  # of the draw that was spread evenly; replay needs it
     shadow_action: str | None = None  # what a policy would have done, in mode shadow
     shadow_distribution: Mapping[str, float] | None = None
 

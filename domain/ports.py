@@ -230,6 +230,10 @@ class OutcomeBook(Protocol):
         """Corrected ones and their corrections too, ordered by observed_at, outcome_id."""
         ...
 
+    def decisions_with(self, metric: str) -> frozenset[str]:
+        """Decisions that an outcome of this metric names or was attributed to."""
+        ...
+
     def count(self) -> Mapping[str, int]:
         """attributed | unattributed -> outcomes."""
         ...

@@ -55,6 +55,12 @@ class SqlOutcomeBook:
         ordered = query.order_by(_OUTCOMES.c.observed_at, _OUTCOMES.c.outcome_id)
         return fetch(self._session, StoredOutcome, ordered)
 
+    def decisions_with(self, metric: str) -> frozenset[str]:
+        """Decisions that an outcome of this metric names or was attributed to."""
+        c = _OUTCOMES.c
+        query = select(c.decision_id).where(c.metric == metric, c.decision_id.is_not(None)).distinct()
+        return frozenset(self._session.execute(query).scalars())
+
     def count(self) -> Mapping[str, int]:
         """attributed | unattributed -> outcomes."""
         query = select(func.count(), func.count(_OUTCOMES.c.decision_id)).select_from(_OUTCOMES)

@@ -41,6 +41,7 @@ class DecisionRow(SQLModel, table=True):
     payload: Json = Field(sa_type=JSON)
     valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     reserved_amount: Decimal = Field(sa_type=ExactDecimal)
+    exploration_share: float = Field(sa_type=FiniteFloat)
     shadow_action: str | None = Field(default=None)
     shadow_distribution: Json | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
 

@@ -68,7 +68,7 @@ def _create_decisions() -> None:
         *_texts("proposal_id", "shadow_action", nullable=True),
         *_times("decided_at"),
         *_times("valid_until", nullable=True),
-        *_floats("propensity", "draw"),
+        *_floats("propensity", "draw", "exploration_share"),
         *(_json(name) for name in ("eligible", "distribution", "features", "payload")),
         _json("shadow_distribution", nullable=True),
     )
