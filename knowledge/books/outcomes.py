@@ -1,6 +1,6 @@
 """Books of what came of decisions: outcomes, reward revisions, the replay buffer, predicted against realised."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -9,6 +9,7 @@ from sqlmodel import Session
 from domain.decisions import Decision, Experience, RewardRevision
 from domain.records import Added, ObservedDecision, ParkedOutcome, Prediction, StoredOutcome
 from knowledge.rows import (
+    batches,
     columns_of,
     fetch,
     fetch_one,
@@ -16,6 +17,7 @@ from knowledge.rows import (
     insert_all,
     insert_missing,
     insert_new,
+    only,
     select_records,
     table_of,
     upsert,
@@ -94,6 +96,15 @@ class SqlRewardBook:
     def latest(self, decision_id: str) -> RewardRevision | None:
         query = select_records(RewardRevision, RewardRow).where(_REWARDS.c.decision_id == decision_id)
         return fetch_one(self._session, RewardRevision, query.order_by(_REWARDS.c.revision.desc()))
+
+    def latest_of(self, decision_ids: Collection[str]) -> Mapping[str, RewardRevision]:
+        """decision_id -> its newest revision, of those that have one."""
+        newest: dict[str, RewardRevision] = {}
+        for batch in batches(only(decision_ids)):
+            query = select_records(RewardRevision, RewardRow).where(_REWARDS.c.decision_id.in_(batch))
+            ordered = query.order_by(_REWARDS.c.decision_id, _REWARDS.c.revision)
+            newest |= {revision.decision_id: revision for revision in fetch(self._session, RewardRevision, ordered)}
+        return newest
 
     def history(self, decision_id: str) -> Sequence[RewardRevision]:
         """From the first to the newest."""
