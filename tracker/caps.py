@@ -38,8 +38,7 @@ def settle(books: UnitOfWork, decisions: Sequence[Decision], action_cost: Mappin
     for d in decisions:
         if d.proposal_id is not None and d.reserved_amount > _NOTHING:
             reserved, spent = held.get(d.proposal_id, (_NOTHING, _NOTHING))
-            cost = min(action_cost.get(d.action, _NOTHING), d.reserved_amount)  # never beyond what was held
-            held[d.proposal_id] = (reserved + d.reserved_amount, spent + cost)
+            held[d.proposal_id] = (reserved + d.reserved_amount, spent + action_cost.get(d.action, _NOTHING))
     for proposal_id, (reserved, spent) in held.items():
         if books.caps.get(budget_cap(proposal_id)) is not None:
             books.caps.settle(budget_cap(proposal_id), reserved=reserved, spent=spent)
