@@ -65,6 +65,7 @@ class Answer:
     why: str
     policy_version: str
     valid_until: datetime | None
+    proposal_id: str | None = None  # what covers it; not part of the product's answer
 
     def to_data(self) -> dict[str, object]:
         return {

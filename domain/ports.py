@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from domain.decisions import Decision, Experience, RewardRevision
+from domain.decisions import Arm, Decision, Experience, RewardRevision
 from domain.events import StreamEntry
 from domain.people import Person
 from domain.proposals import Approval, AuditEntry, Halt, Proposal, Status, TrackedProposal
@@ -24,6 +24,7 @@ from domain.records import (
     PolicyRecord,
     Prediction,
     QuarantinedRecord,
+    RewardMoments,
     RunRecord,
     SeqGap,
     StoredEvent,
@@ -271,6 +272,12 @@ class ReplayStore(Protocol):
         self, decision_point: str, *, since: datetime | None = None, only_matured: bool = True, limit: int = 1_000_000
     ) -> Sequence[ObservedDecision]:
         """Ordered by decided_at, decision_id."""
+        ...
+
+    def moments(
+        self, decision_point: str, since: datetime, until: datetime | None = None
+    ) -> Mapping[tuple[Arm, str | None], RewardMoments]:
+        """(arm, proposal_id) -> matured rewards of decisions made in [since, until)."""
         ...
 
     def counts(self) -> Mapping[str, int]:

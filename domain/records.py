@@ -132,6 +132,30 @@ class ObservedDecision:
 
 
 @dataclass(frozen=True)
+class RewardMoments:
+    """Matured rewards of one arm, summed so that means can be compared with units as clusters. They add."""
+
+    n_units: int
+    n_decisions: int
+    total: float  # of rewards
+    sum_total_sq: float  # over units, (their total reward)^2
+    sum_total_n: float  # over units, their total reward x their decisions
+    sum_n_sq: float  # over units, (their decisions)^2
+
+    @property
+    def mean(self) -> float:
+        """Reward a decision."""
+        return self.total / self.n_decisions
+
+    @property
+    def variance_of_mean(self) -> float:
+        """Of the ratio estimator, units as clusters (Cochran 1977, Sampling Techniques, section 6.3)."""
+        m = self.mean
+        residuals = self.sum_total_sq - 2 * m * self.sum_total_n + m**2 * self.sum_n_sq
+        return max(residuals, 0.0) / self.n_decisions**2
+
+
+@dataclass(frozen=True)
 class StrategyRecord:
     """A strategy as last recommended, with its evidence."""
 

@@ -66,18 +66,18 @@ def panel_of(log: LoggedDecisions, left: BoolArray) -> LoggedDecisions:
 
 def _ends(unit: IntArray) -> BoolArray:
     """(n,) whether a row is its unit's last; rows are sorted by unit."""
-    return np.r_[unit[1:] != unit[:-1], True][: len(unit)]
+    return np.asarray(np.r_[unit[1:] != unit[:-1], True][: len(unit)], dtype=np.bool_)
 
 
 def _starts(unit: IntArray) -> IntArray:
     """(n,) index of the first row of each row's unit."""
     is_first = np.r_[True, unit[1:] != unit[:-1]][: len(unit)]
-    return np.maximum.accumulate(np.where(is_first, np.arange(len(unit)), 0))
+    return np.asarray(np.maximum.accumulate(np.where(is_first, np.arange(len(unit)), 0)), dtype=np.int64)
 
 
 def _until_gone(unit: IntArray, left: BoolArray) -> BoolArray:
     """A decision about someone who had left before is no experience."""
-    before = np.cumsum(left) - left
+    before: IntArray = np.cumsum(left) - left
     return np.asarray(before == before[_starts(unit)], dtype=np.bool_)
 
 

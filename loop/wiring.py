@@ -1,26 +1,63 @@
 """The only place that opens stores and joins rooms."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config.load import load_settings
 from config.settings import Settings
 from domain.ports import Clock, KnowledgeBase, SystemClock
 from loop.runs import RunDirectory, start_run
 
+if TYPE_CHECKING:
+    from collection.redis_store import RedisWire
+    from loop.deciding import Decider
+    from tracker.outcomes import OutcomeRules
+
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a verb works with: the settings and the stores they name."""
+    """What a verb works with: the settings and the stores they name. Redis is opened by the first who needs it."""
 
     settings: Settings
     knowledge: KnowledgeBase
     clock: Clock = field(default_factory=SystemClock)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def data_dir(self) -> Path:
         return self.settings.data_dir
+
+    @cached_property
+    def wire(self) -> "RedisWire":
+        """The connection to Redis; nothing connects before the first command."""
+        from collection.redis_store import open_wire
+
+        stores = self.settings.stores
+        return open_wire(stores.redis, self.data_dir, stores.prefix)
+
+    @cached_property
+    def decider(self) -> "Decider":
+        """Decides under these settings, with the halt latch of this Redis."""
+        from collection.halt_store import RedisHaltMirror
+        from collection.pseudonym import load_or_make_key
+        from loop.deciding import Decider
+        from loop.shelf import PolicyShelf
+
+        key = load_or_make_key(self.data_dir, self.environ)
+        return Decider(self.settings, key=key, latch=RedisHaltMirror(self.wire), shelf=PolicyShelf(self.data_dir))
+
+    @cached_property
+    def outcome_rules(self) -> "OutcomeRules":
+        """How outcomes become rewards under these settings."""
+        from tracker.exchange import read_exchange_rates
+        from tracker.outcomes import outcome_rules
+
+        path = self.settings.business.exchange_rates
+        return outcome_rules(self.settings, None if path is None else read_exchange_rates(Path(path)))
 
     def start_run(self, verb: str, *, seed: int) -> RunDirectory:
         """A fresh run directory that holds the resolved config."""
@@ -33,9 +70,18 @@ class Workspace:
         with self.knowledge.transaction() as books:
             books.runs.add(record)
 
+    def close(self) -> None:
+        """Closes what was opened; an embedded Redis of ours ends."""
+        if "wire" in self.__dict__:
+            self.wire.close()
+
 
 def open_workspace(
-    config: Path | None = None, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    *,
+    clock: Clock | None = None,
 ) -> Workspace:
     """Loads the settings and opens the stores; makes the data dir where there is none.
 
@@ -43,6 +89,7 @@ def open_workspace(
     """
     from knowledge.database import open_knowledge  # SQL takes a second to import; `--help` does without
 
+    environ = os.environ if environ is None else environ
     settings = load_settings(config, overrides, environ)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return Workspace(settings, open_knowledge(settings.sql_url))
+    return Workspace(settings, open_knowledge(settings.sql_url), clock or SystemClock(), environ)

@@ -21,7 +21,7 @@ from safetensors.numpy import save as save_tensors
 
 from domain.errors import AmsoError, CorruptPolicy, UsageError
 from domain.policy import Policy
-from policies.codec import Json, actions_from_data, policy_from_data, policy_to_data, weights_of
+from policies.codec import Json, SavedPolicy, actions_from_data, policy_from_data, policy_to_data, weights_of
 
 FORMAT = 1
 CARD_FILE = "policy.json"
@@ -65,7 +65,7 @@ def save_policy(policy: Policy, directory: Path, *, training_run: str, parent: s
     return _version(digest)
 
 
-def load_policy(directory: Path) -> Policy:
+def load_policy(directory: Path) -> SavedPolicy:
     """The policy of a directory.
 
     Raises:

@@ -16,6 +16,7 @@ from policies.exploration import Exploration, ExplorationRule
 from policies.network import Layer, NetworkPolicy
 
 Json = dict[str, object]
+SavedPolicy = ConstantPolicy | UniformPolicy | NetworkPolicy
 
 
 def policy_to_data(policy: Policy) -> Json:
@@ -49,7 +50,7 @@ def weights_of(policy: Policy) -> dict[str, FloatArray]:
     return {name: np.ascontiguousarray(values, dtype=np.float64) for name, values in named.items()}
 
 
-def policy_from_data(card: Json, weights: Mapping[str, FloatArray]) -> Policy:
+def policy_from_data(card: Json, weights: Mapping[str, FloatArray]) -> SavedPolicy:
     """The inverse of `policy_to_data` and `weights_of`.
 
     Raises:

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Double, cast, func, select
 from sqlmodel import Session
 
-from domain.decisions import Decision, Experience, RewardRevision
-from domain.records import Added, ObservedDecision, ParkedOutcome, Prediction, StoredOutcome
+from domain.decisions import Arm, Decision, Experience, RewardRevision
+from domain.records import Added, ObservedDecision, ParkedOutcome, Prediction, RewardMoments, StoredOutcome
 from knowledge.rows import (
     batches,
     columns_of,
@@ -145,11 +146,30 @@ class SqlReplayStore:
         rows = self._session.execute(query.order_by(c.decided_at, c.decision_id).limit(limit))
         return [ObservedDecision(Decision(*row[2:]), row[0], row[1]) for row in rows]
 
+    def moments(
+        self, decision_point: str, since: datetime, until: datetime | None = None
+    ) -> Mapping[tuple[Arm, str | None], RewardMoments]:
+        """(arm, proposal_id) -> matured rewards of decisions made in [since, until); floats, summed by the database."""
+        c, reward = _DECISIONS.c, cast(_REPLAY.c.reward, Double)
+        joined = _DECISIONS.join(_REPLAY, _REPLAY.c.decision_id == c.decision_id)
+        query = select(c.arm, c.proposal_id, func.sum(reward).label("s"), func.count().label("n")).select_from(joined)
+        query = query.where(c.decision_point == decision_point, c.decided_at >= since, _REPLAY.c.is_matured)
+        if until is not None:
+            query = query.where(c.decided_at < until)
+        unit = query.group_by(c.arm, c.proposal_id, c.unit).subquery().c
+        sums = (func.count(), func.sum(unit.n), func.sum(unit.s), *map(func.sum, _products(unit.s, unit.n)))
+        rows = self._session.execute(select(unit.arm, unit.proposal_id, *sums).group_by(unit.arm, unit.proposal_id))
+        return {(row[0], row[1]): RewardMoments(int(row[2]), int(row[3]), *map(float, row[4:])) for row in rows}
+
     def counts(self) -> Mapping[str, int]:
         """matured | waiting -> rows."""
         query = select(_REPLAY.c.is_matured, func.count()).group_by(_REPLAY.c.is_matured)
         found = fetch_pairs(self._session, query)
         return {"matured": found.get(True, 0), "waiting": found.get(False, 0)}
+
+
+def _products(s: Any, n: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 # SQLAlchemy's column expressions
+    return s * s, s * n, n * n
 
 
 class SqlPredictionBook:

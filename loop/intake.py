@@ -1,0 +1,160 @@
+"""What becomes of an entry, whatever stream it came on: one function a kind, all in the caller's transaction.
+
+Everything is validated here, at the edge, and units become pseudonyms here. What fails goes to the quarantine with its
+reason and its raw form; what came before changes nothing.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from collection.bodies import parse_body, parse_envelope
+from domain.errors import InvalidRecord
+from domain.events import (
+    Body,
+    CustomerSnapshot,
+    DecisionRequest,
+    Envelope,
+    Exposure,
+    FinanceEntry,
+    MarketPoint,
+    Outcome,
+    StreamEntry,
+    UnitsMerged,
+)
+from domain.ports import Clock, UnitOfWork
+from domain.records import Added, ImportRecord, QuarantinedRecord, StoredEvent
+from loop.deciding import Decider
+from loop.outgoing import Outgoing
+from tracker.outcomes import Ignored, OutcomeRules, Rejected, record_outcome
+
+CONFLICT = "the same id came before with another body"
+
+
+@dataclass
+class Tally:
+    """What a batch came to."""
+
+    n_rows: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Takes the entries of one stream in."""
+
+    source: str  # the stream's name: what its import and its quarantined records are called
+    decider: Decider
+    outcome_rules: OutcomeRules
+    outgoing: Outgoing
+    clock: Clock
+
+    def take(self, books: UnitOfWork, entries: Sequence[StreamEntry]) -> None:
+        """A batch; contexts are decided together, after everything else of the batch."""
+        tally = Tally(n_rows=len(entries))
+        contexts: list[tuple[StreamEntry, DecisionRequest]] = []
+        for entry in entries:
+            try:
+                envelope = parse_envelope(entry)
+                if envelope.seq is not None:  # also of what is rejected below: it came
+                    books.events.advance(envelope.producer, envelope.seq, self.clock.now())
+                body = parse_body(envelope)
+                if isinstance(body, DecisionRequest):
+                    contexts.append((entry, body))
+                else:
+                    self._take_one(books, envelope, body, tally)
+            except InvalidRecord as error:
+                self.reject(books, entry, error, tally)
+        self._decide(books, contexts, tally)
+        self._count(books, tally)
+
+    def reject(self, books: UnitOfWork, entry: StreamEntry, error: InvalidRecord, tally: Tally | None = None) -> None:
+        """One entry into the quarantine, as it came."""
+        counted = tally or Tally(n_rows=1)
+        counted.rejected[error.message] += 1
+        raw = json.dumps({"entry_id": entry.entry_id, **entry.fields}, ensure_ascii=False)
+        self._count(books, Tally())  # the quarantine refers to the import
+        books.quarantine.add(self._import_id, [QuarantinedRecord(self.source, 0, error.message, raw)])
+        if tally is None:
+            self._count(books, counted)
+
+    def _take_one(self, books: UnitOfWork, envelope: Envelope, body: Body, tally: Tally) -> None:
+        match body:
+            case Outcome():
+                self._outcome(books, envelope, body, tally)
+            case Exposure():
+                if not books.decisions.find([body.decision_id]):
+                    raise InvalidRecord("exposure of an unknown decision", "expected the decision_id of an answer")
+                self._store(books, envelope, body.decision_id, asdict(body))
+            case CustomerSnapshot():
+                unit = self._unit(books, body.unit_id)
+                self._store(books, envelope, unit, {"features": dict(body.features)})
+            case MarketPoint():
+                self._store(books, envelope, body.series, asdict(body))
+            case FinanceEntry():
+                self._store(books, envelope, body.account, asdict(body) | {"amount": str(body.amount)})
+            case UnitsMerged():
+                units = [self._unit(books, raw) for raw in (body.from_unit_id, body.to_unit_id)]
+                self._store(books, envelope, units[0], {"to": units[1]})
+                books.units.merge(units[0], units[1], envelope.at)
+
+    def _outcome(self, books: UnitOfWork, envelope: Envelope, outcome: Outcome, tally: Tally) -> None:
+        result = record_outcome(
+            books,
+            outcome,
+            envelope=envelope,
+            pseudonym=self._unit(books, outcome.unit_id),
+            rules=self.outcome_rules,
+            now=self.clock.now(),
+        )
+        if isinstance(result, Rejected):
+            raise InvalidRecord(result.reason)
+        if isinstance(result, Ignored):
+            tally.ignored[result.reason] += 1
+
+    def _unit(self, books: UnitOfWork, raw_id: str) -> str:
+        unit = self.decider.pseudonym(raw_id)
+        books.units.remember({unit: raw_id})
+        return books.units.resolve([unit]).get(unit, unit)
+
+    def _store(self, books: UnitOfWork, envelope: Envelope, subject: str, body: Mapping[str, object]) -> None:
+        event = StoredEvent(
+            event_id=envelope.event_id,
+            kind=envelope.kind,
+            producer=envelope.producer,
+            subject=subject,
+            at=envelope.at,
+            received_at=self.clock.now(),
+            body=body,
+        )
+        if books.events.add(event) is Added.CONFLICT:
+            raise InvalidRecord(CONFLICT)
+
+    def _decide(self, books: UnitOfWork, contexts: Sequence[tuple[StreamEntry, DecisionRequest]], tally: Tally) -> None:
+        requests = [request for _, request in contexts]
+        answers = self.decider.answer(books, requests, self.clock.now())
+        for (entry, request), answer in zip(contexts, answers, strict=True):
+            if isinstance(answer, InvalidRecord):
+                self.reject(books, entry, answer, tally)
+            else:
+                point = self.decider.point(request.decision_point)
+                self.outgoing.add(books, answer, self._unit(books, request.unit_id), point)
+
+    @property
+    def _import_id(self) -> str:
+        return f"stream:{self.source}"
+
+    def _count(self, books: UnitOfWork, tally: Tally) -> None:
+        books.imports.count_up(
+            ImportRecord(
+                import_id=self._import_id,
+                source=self.source,
+                content="stream",
+                n_rows=tally.n_rows,
+                n_used=tally.n_rows - tally.rejected.total() - tally.ignored.total(),
+                rejected=dict(tally.rejected + Counter({f"ignored: {why}": n for why, n in tally.ignored.items()})),
+                imported_at=self.clock.now(),
+            )
+        )

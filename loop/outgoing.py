@@ -1,0 +1,80 @@
+"""What leaves over the wire: answers, and effects for workers outside; written with the decision, published by a relay.
+
+Outbox row, then Redis, then marked published: a relay that dies in between publishes an entry twice, never not at all,
+so every entry carries its key. The outbox holds pseudonyms; the raw unit id of an effect is filled in on its way out.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from collection.bodies import entry_fields
+from domain.decisions import Answer, Arm
+from domain.ports import Clock, KnowledgeBase, Publisher, UnitOfWork
+from domain.records import OutboxEntry
+from loop.points import Point
+
+PRODUCER = "amso"
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """Writes what is to be published."""
+
+    decisions_stream: str
+    effects_stream: str
+    clock: Clock
+
+    def add(self, books: UnitOfWork, answer: Answer, unit: str, point: Point) -> None:
+        """The answer; and where a worker outside must act, the effect. Effects are never of the baseline."""
+        self._write(books, self.decisions_stream, answer.decision_id, "decision", answer.to_data())
+        if answer.served == Arm.POLICY and answer.action != point.baseline and not point.is_carried_out_by_product:
+            effect = _effect(answer, unit)
+            self._write(books, self.effects_stream, str(effect["effect_id"]), "effect", effect)
+
+    def _write(self, books: UnitOfWork, stream: str, key: str, kind: str, body: Mapping[str, object]) -> None:
+        fields = entry_fields(event_id=key, producer=PRODUCER, at=self.clock.now(), kind=kind, body=body)
+        books.outbox.add(stream, [fields])
+
+
+def _effect(answer: Answer, unit: str) -> Mapping[str, object]:
+    return {
+        "effect_id": f"e-{answer.decision_id}",
+        "decision_id": answer.decision_id,
+        "unit_id": unit,
+        "action": answer.action,
+        "payload": dict(answer.payload),
+        "proposal_id": answer.proposal_id,
+        "valid_until": None if answer.valid_until is None else answer.valid_until.isoformat(),
+    }
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Publishes the outbox, in order."""
+
+    knowledge: KnowledgeBase
+    publisher: Publisher
+    effects_stream: str
+    clock: Clock
+
+    def step(self, limit: int = 500) -> int:
+        """Publishes what waits, at most `limit` entries; how many.
+
+        Raises:
+            SourceUnavailable: Redis does not answer; everything waits where it is.
+        """
+        with self.knowledge.transaction() as books:
+            waiting = [self._with_raw_id(books, entry) for entry in books.outbox.pending(limit)]
+        if waiting:
+            self.publisher.publish(waiting)
+            with self.knowledge.transaction() as books:
+                books.outbox.mark_published([entry.outbox_id for entry in waiting], self.clock.now())
+        return len(waiting)
+
+    def _with_raw_id(self, books: UnitOfWork, entry: OutboxEntry) -> OutboxEntry:
+        if entry.stream != self.effects_stream:
+            return entry
+        body = json.loads(entry.fields["body"])
+        body["unit_id"] = books.units.raw(body["unit_id"])
+        return replace(entry, fields={**entry.fields, "body": json.dumps(body, ensure_ascii=False)})
