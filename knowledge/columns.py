@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import JSON, DateTime, Dialect, Float, String
 from sqlalchemy.types import TypeDecorator
 
+from domain.errors import InvalidSnapshot
+
 Json = dict[str, Any]  # whatever JSON holds
 Value = TypeVar("Value")
 
@@ -102,10 +104,17 @@ def json_text(value: object) -> str:
     """JSON that PostgreSQL reads too: no NaN, no infinity.
 
     Raises:
-        ValueError: a number is NaN or infinite.
-        TypeError: something JSON has no form for.
+        InvalidSnapshot: a number is NaN or infinite, or something JSON has no form for. (psycopg asks for the text so
+            late that SQLAlchemy no longer says whose statement failed; hence not a plain ValueError.)
     """
-    return _ENCODER.encode(value)
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError) as error:
+        raise unstorable(error) from error
+
+
+def unstorable(why: object) -> InvalidSnapshot:
+    return InvalidSnapshot(f"a record cannot be stored: {why}", "expected finite numbers, text and aware datetimes")
 
 
 def _mapping(value: object) -> dict[object, object]:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, StatementError
 
 from domain.errors import AlreadyRecorded, AmsoError, InvalidSnapshot, SourceUnavailable
+from knowledge.columns import unstorable
 
 
 @contextmanager
@@ -27,6 +28,6 @@ def _translate(error: StatementError, where: str) -> AmsoError:
         return AlreadyRecorded(f"{where} refused a record: {words}", hint)
     if isinstance(error, OperationalError):
         return SourceUnavailable(f"{where} cannot be used: {words}", "check that the server or folder is reachable")
-    if isinstance(error, DBAPIError):
+    if isinstance(error, DBAPIError) and not isinstance(error, DataError):
         return InvalidSnapshot(f"{where} failed: {words}", "restore a backup, or report this with the message")
-    return InvalidSnapshot(f"a record cannot be stored: {words}", "expected finite numbers, text and aware datetimes")
+    return error.orig if isinstance(error.orig, AmsoError) else unstorable(words)

@@ -16,7 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
 from domain.canonical import content_hash
-from domain.errors import InvalidSnapshot, NotFound
+from domain.errors import NotFound
+from knowledge.columns import unstorable
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -75,7 +76,8 @@ def insert_all(session: Session, row: type[SQLModel], values: Iterable[Values]) 
 def insert_new(session: Session, row: type[SQLModel], values: Values) -> bool:
     """False where the key is taken, and then nothing changed; the transaction goes on either way."""
     statement = _insert(session, table_of(row)).values(values).on_conflict_do_nothing()
-    return rows_touched(session.execute(statement)) == 1
+    counted = statement.execution_options(preserve_rowcount=True)  # of an INSERT, SQLAlchemy forgets it otherwise
+    return rows_touched(session.execute(counted)) == 1
 
 
 def insert_missing(session: Session, row: type[SQLModel], values: Iterable[Values]) -> None:
@@ -119,9 +121,7 @@ def hash_of(content: Mapping[str, object]) -> str:
     try:
         return content_hash(content)
     except (TypeError, ValueError) as error:
-        raise InvalidSnapshot(
-            f"a record cannot be stored: {error}", "expected finite numbers, text and times"
-        ) from error
+        raise unstorable(error) from error
 
 
 def not_found(what: str, name: str, known: Sequence[str]) -> NotFound:

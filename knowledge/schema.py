@@ -20,8 +20,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 4716  # any number, the same for every AMSO
 
 
-def migrate(connection: Connection) -> None:
-    """Applies the versions that the database lacks.
+def migrate(connection: Connection, *, target: str = "head") -> None:
+    """Applies the versions that the database lacks, up to `target`.
 
     Raises:
         InvalidSnapshot: the schema is newer than this version, or tables of our names are not ours.
@@ -34,7 +34,7 @@ def migrate(connection: Connection) -> None:
     _check(connection, script)
 
     def upgrade(revision: Any, _context: object) -> Any:  # noqa: ANN401 # Alembic's own: what its upgrade command does
-        return script._upgrade_revs("head", revision)
+        return script._upgrade_revs(target, revision)
 
     with EnvironmentContext(config, script, fn=upgrade) as environment:
         # SQLite alters tables by copying them, hence batches

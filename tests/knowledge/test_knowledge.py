@@ -1,4 +1,4 @@
-"""The knowledge base on a real SQLite file: books, transactions, migrations, two processes at once."""
+"""The knowledge base on both engines: the offline books, transactions, two processes at once."""
 
 import subprocess
 import sys
@@ -6,23 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 
 from domain.errors import ConfigError, InvalidSnapshot, NotFound, SourceUnavailable
 from domain.ports import KnowledgeBase
 from domain.records import AnalysisRecord, ImportRecord, PolicyRecord, QuarantinedRecord, RunRecord
 from knowledge.database import SqlKnowledgeBase, open_knowledge
-from knowledge.schema import VERSION_TABLE
-from knowledge.tables import METADATA
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> SqlKnowledgeBase:
-    return open_knowledge(f"sqlite:///{tmp_path / 'deep' / 'amso.db'}")
 
 
 def make_import(import_id: str = "i-1", imported_at: datetime = NOON) -> ImportRecord:
@@ -128,14 +119,7 @@ def test_analyses__only_the_newest_of_a_kind_and_subject(base: SqlKnowledgeBase)
         assert [a.analysis_id for a in books.analyses.latest()] == ["a-1"]
 
 
-def test_migrations__lead_to_the_tables_as_declared(base: SqlKnowledgeBase) -> None:
-    with base.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
-        assert compare_metadata(context, METADATA) == []
-
-
-def test_opening_again__finds_what_was_written(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'amso.db'}"
+def test_opening_again__finds_what_was_written(url: str) -> None:
     with open_knowledge(url).transaction() as books:
         books.imports.add(make_import())
     with open_knowledge(url).transaction() as books:
@@ -167,7 +151,7 @@ def test_folder_that_cannot_be_opened__is_unavailable(tmp_path: Path) -> None:
         open_knowledge(f"sqlite:///{tmp_path / 'amso.db'}")
 
 
-def test_two_processes_opening_one_fresh_file__both_succeed(tmp_path: Path) -> None:
-    code = f"from knowledge.database import open_knowledge; open_knowledge('sqlite:///{tmp_path / 'amso.db'}')"
-    running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(2)]
+def test_two_processes_opening_one_fresh_database__both_succeed(url: str) -> None:
+    code = "import sys; from knowledge.database import open_knowledge; open_knowledge(sys.argv[1])"
+    running = [subprocess.Popen([sys.executable, "-c", code, url], cwd=ROOT) for _ in range(2)]
     assert [process.wait(timeout=60) for process in running] == [0, 0]
