@@ -21,7 +21,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.utils import polyak_update
 from torch import nn
 
-from agents.replay import MaskedReplayBuffer, TransitionBatch
+from agents.replay import MaskedReplayBuffer, RealTransitions, TransitionBatch
 from agents.sb3_env import MarketVecEnv
 from config.dqn import DqnConfig
 from domain.arrays import BoolArray, FloatArray
@@ -33,9 +33,18 @@ from policies.network import Layer
 class MarketDQN(DQN):
     """SB3's DQN with the mends above; `learn(total_timesteps)` counts customer-periods, as SB3 does."""
 
-    def __init__(self, env: MarketVecEnv, config: DqnConfig, *, discount: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        env: MarketVecEnv,
+        config: DqnConfig,
+        *,
+        discount: float,
+        rng: np.random.Generator,
+        real: RealTransitions | None = None,
+    ) -> None:
         self.config = config
         self.rng = rng
+        self.real = real  # replayed beside what the market simulates
         self.market = env
         self.reward_scale: float | None = None  # known after the warm-up
         self.last_propensity: FloatArray = np.ones(env.num_envs)  # (n_customers,) of the last actions
@@ -89,7 +98,7 @@ class MarketDQN(DQN):
             self.reward_scale = _scale_of(self.replay_buffer.rewards[: self.replay_buffer.pos])
         self._update_learning_rate(self.policy.optimizer)
         for _ in range(gradient_steps):
-            loss = self._loss(self.replay_buffer.sample_transitions(batch_size, self.rng), self.reward_scale)
+            loss = self._loss(self._sample_batch(self.replay_buffer, batch_size), self.reward_scale)
             self.policy.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # torch's
             nn.utils.clip_grad_norm_(self.q_net.parameters(), self.max_grad_norm)
@@ -97,6 +106,11 @@ class MarketDQN(DQN):
             polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), self.config.target_rate)
             polyak_update(self.q_net.parameters(), self.average_net.parameters(), self.config.average_rate)
         self._n_updates += gradient_steps
+
+    def _sample_batch(self, simulated: MaskedReplayBuffer, batch_size: int) -> TransitionBatch:
+        n_real = 0 if self.real is None else round(batch_size * self.real.real_share(self.config))
+        batch = simulated.sample_transitions(batch_size - n_real, self.rng)
+        return batch if self.real is None else batch.joined(self.real.sample_transitions(n_real, self.rng))
 
     def _loss(self, batch: TransitionBatch, scale: float) -> torch.Tensor:
         with torch.no_grad():

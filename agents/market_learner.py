@@ -2,16 +2,21 @@
 
 The market is an ensemble, and every simulated customer draws its member, so the agent plans for what the data leave
 open instead of for one best guess. What the log hardly tried on such customers is masked while learning and stays
-masked in the delivered policy. What a simulated market promises is no estimate: evaluation/ judges the policy on
+masked in the delivered policy. Matured rewards of live customers can be replayed beside the simulated ones, weighing
+more as they grow (agents/replay.py). What a simulated market promises is no estimate: evaluation/ judges the policy on
 customers that neither market nor agent has seen.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 
+from agents.experience import age_factor
+from agents.replay import RealTransitions, real_transitions
 from agents.training import TrainingProgress, train_in_market
+from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from config.market import MarketConfig
 from domain.log import LoggedDecisions
@@ -40,6 +45,9 @@ class MarketLearner:
     dqn: DqnConfig = field(default_factory=DqnConfig)
     market: MarketConfig = field(default_factory=MarketConfig)
     on_progress: Callable[[TrainingProgress], None] | None = None
+    real: LoggedDecisions | None = field(default=None, compare=False, repr=False)  # a panel of live customers
+    half_life_days: float | None = None  # a real transition counts half after so long; None = all alike
+    now: datetime | None = None  # aware; from which the ages count, needed with a half-life
 
     @property
     def name(self) -> str:
@@ -53,7 +61,8 @@ class MarketLearner:
         """The policy with the market and the curve behind it.
 
         Raises:
-            InvalidSnapshot: the log is too small to fit a market to.
+            InvalidSnapshot: the log is too small to fit a market to, or `real` is no panel.
+            MissingColumn: `real` lacks a column of the market, or times where there is a half-life.
         """
         market = fit_market(log, self.market, rng=rng)
         trained = train_in_market(
@@ -62,6 +71,17 @@ class MarketLearner:
             discount=self.discount,
             seed=int(rng.integers(2**32)),
             on_progress=self.on_progress,
-            support=None if market.support.masks_nothing else market.support,
+            support=_support(market),
+            real=None if self.real is None else self._transitions(self.real, market),
         )
         return LearnedInMarket(trained.policy, market, trained.curve)
+
+    def _transitions(self, real: LoggedDecisions, market: MarketModel) -> RealTransitions | None:
+        factor = age_factor(real, now=self.now, half_life_days=self.half_life_days)
+        return real_transitions(
+            real, actions=market.actions, encoder=market.encoder, support=_support(market), age_factor=factor
+        )
+
+
+def _support(market: MarketModel) -> SupportTree | None:
+    return None if market.support.masks_nothing else market.support

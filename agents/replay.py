@@ -1,5 +1,10 @@
-"""The replay buffer: stable-baselines3's, but it refuses what would poison it, and keeps the next action masks."""
+"""What DQN replays: stable-baselines3's buffer, made to refuse poison and keep masks, and what real customers did.
 
+A gradient batch draws real_share = n_real / (n_real + prior_transitions) of its transitions from the real ones, capped
+at max_real_share (config/dqn.py), and the rest from the ring of simulated ones.
+"""
+
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,8 +13,13 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import ReplayBuffer
 
-from domain.arrays import BoolArray
+from analysis.features import FeatureEncoder
+from analysis.support import SupportTree
+from config.dqn import DqnConfig
+from domain.actions import ActionSet
+from domain.arrays import BoolArray, FloatArray
 from domain.errors import InvalidSnapshot
+from domain.log import LoggedDecisions
 
 
 class TransitionBatch(NamedTuple):
@@ -21,6 +31,10 @@ class TransitionBatch(NamedTuple):
     next_observation: torch.Tensor  # (batch_size, n_features)
     continues: torch.Tensor  # (batch_size,) 0 where the customer left, 1 elsewhere, also where the horizon ended
     next_mask: torch.Tensor  # (batch_size, n_actions) what may be chosen next
+
+    def joined(self, other: "TransitionBatch") -> "TransitionBatch":
+        """Both samples in one."""
+        return TransitionBatch(*(torch.cat(pair) for pair in zip(self, other, strict=True)))
 
 
 class MaskedReplayBuffer(ReplayBuffer):
@@ -90,6 +104,70 @@ class MaskedReplayBuffer(ReplayBuffer):
             raise InvalidSnapshot(f"action {bad} is outside 0..{self.n_actions - 1}", hint)
         if not mask.any(axis=1).all():
             raise InvalidSnapshot("a customer has no allowed action; expected at least one", hint)
+
+
+@dataclass(frozen=True, eq=False)
+class RealTransitions:
+    """What real customers went through, drawn in proportion to its weight."""
+
+    transitions: TransitionBatch  # all of them
+    edges: FloatArray  # (n_transitions,) cumulated weights, the last one 1
+    n_real: float  # what they count for: older ones may count less than one
+
+    def real_share(self, config: DqnConfig) -> float:
+        """Of a gradient batch."""
+        return min(self.n_real / (self.n_real + config.prior_transitions), config.max_real_share)
+
+    def sample_transitions(self, batch_size: int, rng: np.random.Generator) -> TransitionBatch:
+        """A sample with replacement."""
+        drawn = torch.from_numpy(np.searchsorted(self.edges, rng.random(batch_size), side="right"))
+        return TransitionBatch(*(values[drawn] for values in self.transitions))
+
+
+def real_transitions(
+    panel: LoggedDecisions,
+    *,
+    actions: ActionSet,
+    encoder: FeatureEncoder,
+    support: SupportTree | None,
+    age_factor: FloatArray | None = None,
+) -> RealTransitions | None:
+    """The transitions of a panel as an agent of a market sees them; None of an empty one.
+
+    Args:
+        panel: real customers. Who was truncated is alive, so the next observation must be there.
+        actions: the market's.
+        encoder: the market's.
+        support: the market's; None = everything may be chosen next.
+        age_factor: (n_rounds,) what a transition counts for; None = one each.
+
+    Raises:
+        InvalidSnapshot: a log without time.
+        MissingColumn: the panel lacks a column of the market.
+        UnsupportedAction: an action that the market does not know.
+    """
+    if panel.panel is None:
+        raise InvalidSnapshot("the real log has one row a decision, expected a panel", "give it episodes and steps")
+    if not len(panel):
+        return None
+    places = np.array([actions.index(action_id) for action_id in panel.actions.ids])
+    following = encoder.transform(panel.panel.next_context)
+    mask = np.ones((len(panel), len(actions)), np.bool_) if support is None else support.mask(following)
+    factor = np.ones(len(panel)) if age_factor is None else age_factor
+    edges = np.cumsum(panel.sample_weight * factor)
+    transitions = TransitionBatch(
+        observation=_as_float32(encoder.transform(panel.context)),
+        action=torch.from_numpy(places[panel.action])[:, None],
+        reward=_as_float32(panel.reward),
+        next_observation=_as_float32(following),
+        continues=_as_float32(1.0 - panel.panel.terminated),
+        next_mask=torch.from_numpy(mask),
+    )
+    return RealTransitions(transitions, edges / edges[-1], float(factor.sum()))
+
+
+def _as_float32(values: NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def _first_bad(values: NDArray[Any]) -> float:

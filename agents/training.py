@@ -10,6 +10,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.dqn import MarketDQN
+from agents.replay import RealTransitions
 from agents.sb3_env import MarketVecEnv
 from analysis.support import SupportTree
 from config.dqn import DqnConfig
@@ -45,16 +46,19 @@ def train_in_market(
     on_progress: Callable[[TrainingProgress], None] | None = None,
     evaluate: Callable[[Policy], float] | None = None,
     support: SupportTree | None = None,
+    real: RealTransitions | None = None,
 ) -> TrainedAgent:
     """A DQN agent's greedy policy after `config.periods` periods in the market of `dynamics`.
 
     The same seed gives the same bytes on the same machine and versions. `discount` is a period's, in [0, 1).
     Actions that the market masks keep scores that nothing has taught: hand the mask over as `support`.
+    `real` is replayed beside what the market simulates.
     """
     market_seed, agent_seed, torch_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
     core = MarketCore(dynamics, config.n_customers, horizon=config.restart_periods, seed=market_seed)
     with _one_torch_thread(torch_seed):
-        agent = MarketDQN(MarketVecEnv(core), config, discount=discount, rng=np.random.default_rng(agent_seed))
+        rng = np.random.default_rng(agent_seed)
+        agent = MarketDQN(MarketVecEnv(core), config, discount=discount, rng=rng, real=real)
         deliver = partial(policy_of, dynamics=dynamics, support=support)
         recorder = _CurveRecorder(deliver, config.periods, on_progress, evaluate)
         agent.learn(config.periods * config.n_customers, callback=recorder)
