@@ -275,9 +275,9 @@ class ReplayStore(Protocol):
         ...
 
     def moments(
-        self, decision_point: str, since: datetime, until: datetime | None = None
+        self, decision_point: str, since: datetime, *, metric: str | None = None
     ) -> Mapping[tuple[Arm, str | None], RewardMoments]:
-        """(arm, proposal_id) -> matured rewards of decisions made in [since, until)."""
+        """(arm, proposal_id) -> of matured decisions made since then, their rewards or their outcomes of a metric."""
         ...
 
     def counts(self) -> Mapping[str, int]:

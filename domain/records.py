@@ -1,7 +1,7 @@
 """Plain records that the knowledge base keeps: imports, runs, policies, analyses, events, strategies, workers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -133,7 +133,12 @@ class ObservedDecision:
 
 @dataclass(frozen=True)
 class RewardMoments:
-    """Matured rewards of one arm, summed so that means can be compared with units as clusters. They add."""
+    """Matured rewards of one arm (or sums of another metric), with what it takes to compare means by clusters.
+
+    >>> one = RewardMoments(n_units=1, n_decisions=2, total=3.0, sum_total_sq=9.0, sum_total_n=6.0, sum_n_sq=4.0)
+    >>> (one + one).mean
+    1.5
+    """
 
     n_units: int
     n_decisions: int
@@ -141,6 +146,14 @@ class RewardMoments:
     sum_total_sq: float  # over units, (their total reward)^2
     sum_total_n: float  # over units, their total reward x their decisions
     sum_n_sq: float  # over units, (their decisions)^2
+
+    def __add__(self, other: "RewardMoments") -> "RewardMoments":
+        """Of both; units that are in both count twice."""
+        return RewardMoments(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __neg__(self) -> "RewardMoments":
+        """Of the same rewards, counted as losses."""
+        return replace(self, total=-self.total, sum_total_n=-self.sum_total_n)
 
     @property
     def mean(self) -> float:

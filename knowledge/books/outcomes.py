@@ -147,18 +147,24 @@ class SqlReplayStore:
         return [ObservedDecision(Decision(*row[2:]), row[0], row[1]) for row in rows]
 
     def moments(
-        self, decision_point: str, since: datetime, until: datetime | None = None
+        self, decision_point: str, since: datetime, *, metric: str | None = None
     ) -> Mapping[tuple[Arm, str | None], RewardMoments]:
-        """(arm, proposal_id) -> matured rewards of decisions made in [since, until); floats, summed by the database."""
-        c, reward = _DECISIONS.c, cast(_REPLAY.c.reward, Double)
-        joined = _DECISIONS.join(_REPLAY, _REPLAY.c.decision_id == c.decision_id)
-        query = select(c.arm, c.proposal_id, func.sum(reward).label("s"), func.count().label("n")).select_from(joined)
+        """(arm, proposal_id) -> of matured decisions made since then; floats, summed by the database.
+
+        A decision without an outcome of the metric counts as zero; what was corrected counts as its correction.
+        """
+        c, joined = _DECISIONS.c, _DECISIONS.join(_REPLAY, _REPLAY.c.decision_id == _DECISIONS.c.decision_id)
+        value: Any = cast(_REPLAY.c.reward, Double)
+        if metric is not None:
+            sums = _sums_of(metric)
+            joined = joined.outerjoin(sums, sums.c.decision_id == c.decision_id)
+            value = func.coalesce(sums.c.amount, 0.0)
+        query = select(c.arm, c.proposal_id, func.sum(value).label("s"), func.count().label("n")).select_from(joined)
         query = query.where(c.decision_point == decision_point, c.decided_at >= since, _REPLAY.c.is_matured)
-        if until is not None:
-            query = query.where(c.decided_at < until)
-        unit = query.group_by(c.arm, c.proposal_id, c.unit).subquery().c
-        sums = (func.count(), func.sum(unit.n), func.sum(unit.s), *map(func.sum, _products(unit.s, unit.n)))
-        rows = self._session.execute(select(unit.arm, unit.proposal_id, *sums).group_by(unit.arm, unit.proposal_id))
+        unit: Any = query.group_by(c.arm, c.proposal_id, c.unit).subquery().c
+        products = (unit.s * unit.s, unit.s * unit.n, unit.n * unit.n)
+        totals = (func.count(), func.sum(unit.n), func.sum(unit.s), *map(func.sum, products))
+        rows = self._session.execute(select(unit.arm, unit.proposal_id, *totals).group_by(unit.arm, unit.proposal_id))
         return {(row[0], row[1]): RewardMoments(int(row[2]), int(row[3]), *map(float, row[4:])) for row in rows}
 
     def counts(self) -> Mapping[str, int]:
@@ -168,8 +174,12 @@ class SqlReplayStore:
         return {"matured": found.get(True, 0), "waiting": found.get(False, 0)}
 
 
-def _products(s: Any, n: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 # SQLAlchemy's column expressions
-    return s * s, s * n, n * n
+def _sums_of(metric: str) -> Any:  # noqa: ANN401 # SQLAlchemy's subquery
+    """decision_id -> the metric's amounts that no correction replaced."""
+    o = _OUTCOMES.c
+    corrected = select(o.corrects).where(o.corrects.is_not(None))
+    query = select(o.decision_id, func.sum(cast(o.converted_amount, Double)).label("amount"))
+    return query.where(o.metric == metric, o.outcome_id.not_in(corrected)).group_by(o.decision_id).subquery()
 
 
 class SqlPredictionBook:
