@@ -14,4 +14,5 @@ class Learning(Section):
     every: DurationText = Duration(7, "d")  # between two attempts, a decision point
     window: DurationText | None = None  # of matured decisions to learn from; None = all of them
     min_rounds: Annotated[Count, Field(ge=100)] = 2000  # matured decisions without which nothing is tried
-    canary_then: DurationText = Duration(30, "d")  # how long a proposal asks to be active after its canary
+    active_for: DurationText | None = None  # what a proposal asks for after its canary; None = while its approval holds
+    left_metric: str = "left"  # outcomes of this metric say that the unit is gone, which ends its episode

@@ -1,6 +1,6 @@
 """The replay buffer as the log that training and evaluation read: decisions with their newest rewards."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,14 +13,16 @@ from domain.log import LoggedDecisions, Panel
 from domain.records import ObservedDecision
 
 
-def log_of(
-    observed: Sequence[ObservedDecision], actions: ActionSet, *, arms: Collection[Arm] = (Arm.POLICY,)
-) -> LoggedDecisions:
-    """One round a decision of these arms, in the order given; what is no longer in the catalogue is left out.
+def under_policy(observed: Sequence[ObservedDecision], actions: ActionSet) -> list[ObservedDecision]:
+    """Those that a policy decided, of actions that are still in the catalogue.
 
-    Propensities are conditional on the arm, so arms are not mixed unless a caller asks for it.
+    Propensities are conditional on the arm, so decisions of other arms are no rounds of this log.
     """
-    rows = [o for o in observed if o.decision.arm in arms and o.decision.action in actions]
+    return [o for o in observed if o.decision.arm is Arm.POLICY and o.decision.action in actions]
+
+
+def log_of(rows: Sequence[ObservedDecision], actions: ActionSet) -> LoggedDecisions:
+    """One round a decision, in the order given."""
     decisions = [o.decision for o in rows]
     _, unit = np.unique(np.array([d.unit for d in decisions], dtype=str), return_inverse=True)
     distribution = np.array([[d.distribution.get(a, 0.0) for a in actions.ids] for d in decisions], dtype=np.float64)

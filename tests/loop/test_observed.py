@@ -9,7 +9,7 @@ import numpy as np
 from domain.actions import ActionSet
 from domain.decisions import Arm, Decision
 from domain.records import ObservedDecision
-from loop.observed import log_of, panel_of
+from loop.observed import log_of, panel_of, under_policy
 
 ACTIONS = ActionSet(("none", "promo"))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ def make_observed(unit: str = "u-1", *, day: int = 0, reward: str = "1.5", arm: 
 
 
 def test_log__keeps_propensities_and_only_the_arms_asked_for() -> None:
-    log = log_of([make_observed(), make_observed("u-2", arm=Arm.HOLDOUT)], ACTIONS)
+    log = log_of(under_policy([make_observed(), make_observed("u-2", arm=Arm.HOLDOUT)], ACTIONS), ACTIONS)
     assert len(log) == 1
     assert log.propensity is not None
     assert log.propensity.tolist() == [0.75]
@@ -55,7 +55,7 @@ def test_log__keeps_propensities_and_only_the_arms_asked_for() -> None:
 def test_log__leaves_out_what_the_catalogue_no_longer_has() -> None:
     gone = make_observed()
     gone = replace(gone, decision=replace(gone.decision, action="old"))
-    assert len(log_of([gone, make_observed(day=1)], ACTIONS)) == 1
+    assert len(under_policy([gone, make_observed(day=1)], ACTIONS)) == 1
 
 
 def test_panel__ends_where_the_unit_left_and_waits_for_unseen_contexts() -> None:

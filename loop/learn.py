@@ -1,0 +1,204 @@
+"""Learns again from what live decisions earned: the next version is judged against the one in force, and only what
+provably earns more is registered and proposed to people.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import numpy as np
+
+from config.evaluation import EvaluationConfig
+from domain.estimates import Verdict
+from domain.log import LoggedDecisions
+from domain.people import Person, Role
+from domain.policy import Policy
+from domain.ports import UnitOfWork
+from domain.proposals import TrackedProposal
+from domain.records import PolicyRecord
+from domain.segments import ALL
+from domain.strategies import Strategy
+from evaluation.judge import judge_learner
+from evaluation.judgement import Judgement
+from evaluation.target import Target, target_of_policy
+from loop.experience import Experience, gather, live_rounds
+from loop.points import Point, point_of
+from loop.runs import RunDirectory
+from loop.shelf import PolicyShelf
+from loop.threads import one_thread
+from loop.wiring import Workspace
+from policies.artifact import save_policy
+from tracker.audit import SYSTEM
+from tracker.plans import PlanInputs
+from tracker.proposals import ProposalDraft, propose
+from tracker.rollout import base_version
+
+
+@dataclass(frozen=True)
+class Relearned:
+    """What learning again came to."""
+
+    decision_point: str
+    told: str  # one sentence
+    n_live: int
+    judgement: Judgement | None = None
+    policy_version: str | None = None
+    proposal: TrackedProposal | None = None
+
+
+@one_thread
+def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, seed: int) -> Relearned:
+    """One attempt at a decision point.
+
+    Raises:
+        InsufficientOverlap, InvalidSnapshot: the rounds do not carry a learner.
+    """
+    point = point_of(workspace.settings, decision_point)
+    live = live_rounds(workspace, point, now)
+    least = workspace.settings.learning.min_rounds
+    if len(live) < least:
+        return Relearned(decision_point, f"{len(live):,} matured decisions of {least:,} needed", len(live))
+    run = workspace.start_run("learn", seed=seed)
+    experience = gather(workspace, point, live, now, seed)
+    with workspace.knowledge.transaction() as books:
+        incumbent = base_version(books, workspace.settings, decision_point, ALL)
+        base = _target(PolicyShelf(workspace.data_dir), books, incumbent, point)
+    judgement = judge_learner(
+        experience.log,
+        experience.learner,
+        lambda _log: base,
+        config=EvaluationConfig(),
+        rng=np.random.default_rng(seed),
+    )
+    return _conclude(workspace, point, run, experience, judgement, incumbent, now, seed)
+
+
+def _conclude(
+    workspace: Workspace,
+    point: Point,
+    run: RunDirectory,
+    experience: Experience,
+    judgement: Judgement,
+    incumbent: str,
+    now: datetime,
+    seed: int,
+) -> Relearned:
+    """Registers and proposes what is proven; leaves the run's record either way."""
+    gain = judgement.baseline_comparison
+    is_proven = gain.low is not None and gain.low > 0
+    action, version = (None, None) if not is_proven else _deliver(workspace, point, run, experience, judgement, seed)
+    proposal = None
+    if action is not None:
+        draft = _draft(workspace, point, experience, judgement, incumbent, action, run)
+        with workspace.knowledge.transaction() as books:
+            agent = Person(SYSTEM, (Role.PROPOSER,), None, "", now)
+            proposal = propose(books, draft, proposer=agent, settings=workspace.settings, now=now)
+    found = Relearned(
+        point.name, _tell(judgement, incumbent, is_proven), experience.n_live, judgement, version, proposal
+    )
+    workspace.finish_run(run, _metrics(found))
+    return found
+
+
+def _deliver(
+    workspace: Workspace, point: Point, run: RunDirectory, experience: Experience, judgement: Judgement, seed: int
+) -> tuple[str, str]:
+    """(the strategy's action, its policy version): a constant is its action; what was learned is registered."""
+    if judgement.delivered != "learned":
+        action = judgement.delivered.partition(":")[2]
+        return action, f"constant:{action}"
+    policy = experience.learner.fit(experience.log, np.random.default_rng(seed))
+    version = save_policy(policy, run.path / "policy", training_run=run.name)
+    record = PolicyRecord(
+        policy_version=version,
+        decision_point=point.name,
+        kind=policy.name,
+        directory=str((run.path / "policy").relative_to(workspace.data_dir)),
+        run=run.name,
+        parent=None,
+        status="candidate",
+        verdict=Verdict.PROMOTE.value,
+        created_at=workspace.clock.now(),
+    )
+    with workspace.knowledge.transaction() as books:
+        books.policies.add(record)
+    return f"policy:{version}", version
+
+
+def _draft(
+    workspace: Workspace,
+    point: Point,
+    experience: Experience,
+    judgement: Judgement,
+    incumbent: str,
+    action: str,
+    run: RunDirectory,
+) -> ProposalDraft:
+    active = workspace.settings.learning.active_for
+    log = experience.log
+    return ProposalDraft(
+        strategy_id=Strategy(point.name, ALL, action).strategy_id,
+        decision_point=point.name,
+        segment=ALL,
+        action=action,
+        actions=point.action_set.ids if action.startswith("policy:") else (action,),
+        evidence={
+            "verdict": Verdict.PROMOTE.value,
+            "comparison": asdict(judgement.baseline_comparison),
+            "per_decision": per_decision(judgement, log),
+            "against_best_constant": asdict(judgement.comparison),
+            "method": judgement.heldout.method,
+            "n_live": experience.n_live,
+            "run": run.name,
+            "reasons": list(judgement.reasons),
+        },
+        base_version=incumbent,
+        plan=PlanInputs(
+            decisions_per_day=decisions_per_day(log),
+            reward_sd=float(log.reward.std()),
+            active_days=None if active is None else active.days,
+            largest_loss_amount=0.0,
+        ),
+        note=f"learned again from {experience.n_live:,} matured decisions",
+    )
+
+
+def per_decision(judgement: Judgement, log: LoggedDecisions) -> dict[str, float | None]:
+    """The gain over the incumbent a decision; a panel's is an episode's, so it is shared out over its periods."""
+    n_periods = 1.0 if log.panel is None else len(log) / len(np.unique(log.panel.episode))
+    gain = judgement.baseline_comparison
+    named = {"difference": gain.difference, "low": gain.low, "high": gain.high}
+    return {name: None if value is None else value / n_periods for name, value in named.items()}
+
+
+def decisions_per_day(log: LoggedDecisions) -> float | None:
+    """Traffic of a log; None where it has no times."""
+    if log.decided_at is None or not len(log):
+        return None
+    return len(log) / (float((log.decided_at.max() - log.decided_at.min()) / np.timedelta64(1, "D")) + 1.0)
+
+
+def _target(policies: PolicyShelf, books: UnitOfWork, version: str, point: Point) -> Target:
+    policy: Policy = policies.policy(books, version, point.action_set)
+    return target_of_policy(policy, version)
+
+
+def _tell(judgement: Judgement, incumbent: str, is_proven: bool) -> str:
+    if is_proven:
+        return f"{judgement.delivered} provably earns more than {incumbent}: proposed"
+    return f"nothing provably earns more than {incumbent}: {judgement.reasons[0] if judgement.reasons else ''}"
+
+
+def _metrics(found: Relearned) -> dict[str, object]:
+    j = found.judgement
+    assert j is not None
+    return {
+        "told": found.told,
+        "n_live": found.n_live,
+        "comparison": asdict(j.comparison),
+        "baseline_comparison": asdict(j.baseline_comparison),
+        "verdict": j.verdict.value,
+        "delivered": j.delivered,
+        "policy_version": found.policy_version,
+        "proposal": None if found.proposal is None else found.proposal.proposal.proposal_id,
+        "reasons": list(j.reasons),
+    }
