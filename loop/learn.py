@@ -11,7 +11,6 @@ from config.evaluation import EvaluationConfig
 from domain.estimates import Verdict
 from domain.log import LoggedDecisions
 from domain.people import Person, Role
-from domain.policy import Policy
 from domain.ports import UnitOfWork
 from domain.proposals import TrackedProposal
 from domain.records import PolicyRecord
@@ -178,8 +177,7 @@ def decisions_per_day(log: LoggedDecisions) -> float | None:
 
 
 def _target(policies: PolicyShelf, books: UnitOfWork, version: str, point: Point) -> Target:
-    policy: Policy = policies.policy(books, version, point.action_set)
-    return target_of_policy(policy, version)
+    return target_of_policy(policies.policy(books, version, point.action_set), version)
 
 
 def _tell(judgement: Judgement, incumbent: str, is_proven: bool) -> str:
