@@ -121,13 +121,20 @@ def step_on(
 
 
 def make_live(
-    books: UnitOfWork, to: Status = Status.CANARY, *, now: datetime = NOON, **changes: object
+    books: UnitOfWork,
+    to: Status = Status.CANARY,
+    *,
+    settings: Settings = SETTINGS,
+    now: datetime = NOON,
+    **changes: object,
 ) -> TrackedProposal:
-    """CANARY step 0 at `now`, or ACTIVE six days later."""
-    tracked = step_on(books, make_approved(books, now=now, **changes), now=now)
+    """CANARY step 0 at `now`, or ACTIVE two steps later."""
+    tracked = make_approved(books, settings=settings, now=now, **changes)
+    tracked = step_on(books, tracked, now=now, settings=settings)
     if to is Status.ACTIVE:
-        tracked = step_on(books, tracked, now=now + 3 * DAY)
-        tracked = step_on(books, tracked, now=now + 6 * DAY)
+        step = timedelta(days=tracked.proposal.plan.step_days)
+        tracked = step_on(books, tracked, now=now + step, settings=settings)
+        tracked = step_on(books, tracked, now=now + 2 * step, settings=settings)
     assert tracked.status is to
     return tracked
 

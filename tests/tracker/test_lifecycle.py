@@ -60,7 +60,7 @@ def test_every_pair__moves_as_the_table_says_and_no_other_way(books: UnitOfWork,
 
 def test_error__says_where_it_stands_and_where_it_cannot_go(books: UnitOfWork) -> None:
     stand_at(books, S.ROLLED_BACK)
-    with pytest.raises(IllegalTransition, match="^proposal pr-1 is ROLLED_BACK and cannot become ACTIVE"):
+    with pytest.raises(IllegalTransition, match=r"^proposal pr-1 is ROLLED_BACK and cannot become ACTIVE"):
         go(books, S.ACTIVE)
 
 
@@ -102,7 +102,7 @@ def test_becoming_approved_or_live__takes_approvals_whoever_asks(books: UnitOfWo
         go(books, S.APPROVED)
     make_approved(books)
     for when in (NOON + 90 * DAY, NOON - DAY):  # the approval has ended; it is not yet given
-        with pytest.raises(NotPermitted, match="ended|the clock"):
+        with pytest.raises(NotPermitted, match=r"ended|the clock"):
             move(books, "pr-2", S.CANARY, actor="test", reason="", now=when)
 
 
