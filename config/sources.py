@@ -46,6 +46,7 @@ class FileSource(SourceBase):
 class SqlSource(SourceBase):
     kind: Literal["sql"]
     query: str
+    url: str | None = Field(default=None, repr=False)  # None = stores.sql; AMSO_SOURCE_<NAME>_URL wins
 
 
 class RedisStreamSource(SourceBase):
