@@ -27,7 +27,7 @@ class PersonRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """Append-only: triggers of the migration refuse UPDATE, DELETE and, on PostgreSQL, TRUNCATE."""
+    """Append-only: triggers of the migration refuse UPDATE, DELETE, replacing INSERTs and TRUNCATE."""
 
     __tablename__ = "audit"
 

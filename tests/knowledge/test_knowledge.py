@@ -132,11 +132,13 @@ def test_file_that_is_no_database__is_refused(tmp_path: Path) -> None:
         open_knowledge(f"sqlite:///{tmp_path / 'amso.db'}")
 
 
-def test_newer_schema__is_refused(base: SqlKnowledgeBase) -> None:
+def test_newer_schema__is_refused(url: str) -> None:
+    base = open_knowledge(url)
     with base.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE amso_schema SET version_num = '9999_future'")
     with pytest.raises(InvalidSnapshot, match="9999_future"):
-        open_knowledge(str(base.engine.url))
+        open_knowledge(url)
+    base.close()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "oracle+nope://h/d"])

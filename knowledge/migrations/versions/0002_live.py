@@ -218,9 +218,11 @@ def _guard_audit() -> None:
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
         )
         return
-    for act in ("UPDATE", "DELETE"):
+    is_taken = "WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq)"  # INSERT OR REPLACE fires no DELETE trigger
+    for act, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", is_taken)):
         op.execute(
-            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit {when} "
+            f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
         )
 
 
