@@ -4,12 +4,15 @@ Everything is validated here, at the edge, and units become pseudonyms here. Wha
 reason and its raw form; what came before changes nothing.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from collection.bodies import parse_body, parse_envelope
+from collection.bodies import parse_body
+from collection.envelope import parse_envelope, raw_text
+from collection.raw_records import RawRecord, SourceItem
+from collection.row_bodies import row_envelope
+from config.sources import Content
 from domain.errors import InvalidRecord
 from domain.events import (
     Body,
@@ -70,15 +73,39 @@ class Intake:
         self._decide(books, contexts, tally)
         self._count(books, tally)
 
+    def take_rows(self, books: UnitOfWork, items: Sequence[SourceItem], content: Content) -> int:
+        """A batch of a snapshot; how many went to the quarantine."""
+        tally = Tally(n_rows=len(items))
+        for item in items:
+            found = item if isinstance(item, QuarantinedRecord) else self._take_row(books, item, content, tally)
+            if found is not None:
+                tally.rejected[found.reason] += 1
+                self.quarantine(books, found)
+        self._count(books, tally)
+        return tally.rejected.total()
+
+    def _take_row(
+        self, books: UnitOfWork, record: RawRecord, content: Content, tally: Tally
+    ) -> QuarantinedRecord | None:
+        try:
+            envelope = row_envelope(record, content, producer=self.source, read_at=self.clock.now())
+            self._take_one(books, envelope, parse_body(envelope), tally)
+        except InvalidRecord as error:
+            return record.quarantined(error.message)
+        return None
+
     def reject(self, books: UnitOfWork, entry: StreamEntry, error: InvalidRecord, tally: Tally | None = None) -> None:
         """One entry into the quarantine, as it came."""
         counted = tally or Tally(n_rows=1)
         counted.rejected[error.message] += 1
-        raw = json.dumps({"entry_id": entry.entry_id, **entry.fields}, ensure_ascii=False)
-        self._count(books, Tally())  # the quarantine refers to the import
-        books.quarantine.add(self._import_id, [QuarantinedRecord(self.source, 0, error.message, raw)])
+        raw = raw_text({"entry_id": entry.entry_id, **entry.fields})
+        self.quarantine(books, QuarantinedRecord(self.source, 0, error.message, raw))
         if tally is None:
             self._count(books, counted)
+
+    def quarantine(self, books: UnitOfWork, record: QuarantinedRecord) -> None:
+        self._count(books, Tally())  # the quarantine refers to the import
+        books.quarantine.add(self._import_id, [record])
 
     def _take_one(self, books: UnitOfWork, envelope: Envelope, body: Body, tally: Tally) -> None:
         match body:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from collection.bodies import entry_fields
 from domain.decisions import Answer, Arm
 from domain.ports import Clock, KnowledgeBase, Publisher, UnitOfWork
 from domain.records import OutboxEntry
@@ -33,7 +32,8 @@ class Outgoing:
             self._write(books, self.effects_stream, str(effect["effect_id"]), "effect", effect)
 
     def _write(self, books: UnitOfWork, stream: str, key: str, kind: str, body: Mapping[str, object]) -> None:
-        fields = entry_fields(event_id=key, producer=PRODUCER, at=self.clock.now(), kind=kind, body=body)
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+        fields = {"id": key, "producer": PRODUCER, "at": self.clock.now().isoformat(), "type": kind, "body": text}
         books.outbox.add(stream, [fields])
 
 

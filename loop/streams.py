@@ -1,0 +1,74 @@
+"""The streams of one worker: what it reads, where answers go, and how far the groups have come."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from collection.publisher_store import RedisPublisher
+from collection.stream_source import RedisStream
+from collection.trim_store import StreamUpkeep
+from config.sources import RedisStreamSource
+from loop.consumer import Consumer
+from loop.intake import Intake
+from loop.outgoing import Outgoing, Relay
+from loop.wiring import Workspace
+
+GROUP = "amso"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Consumers by the stream's name, and the relay of what leaves."""
+
+    consumers: Mapping[str, Consumer]
+    relay: Relay
+    upkeep: StreamUpkeep
+
+    def step(self, block_seconds: float) -> int:
+        """One look at every stream, then the outbox; how many entries were taken in or published."""
+        share = block_seconds / len(self.consumers)
+        n_taken = sum(consumer.step(share) for consumer in self.consumers.values())
+        return n_taken + self.relay.step()
+
+    def trim(self) -> None:
+        """Removes what every group has acknowledged."""
+        for name in self.consumers:
+            self.upkeep.trim(name)
+
+    def state(self) -> dict[str, object]:
+        """Stream -> entries, and what each group still has to do."""
+        found = {name: self.upkeep.state(name) for name in self.consumers}
+        return {
+            name: {"n_entries": state.n_entries, "groups": [asdict(group) for group in state.groups]}
+            for name, state in found.items()
+        }
+
+
+def worker_name() -> str:
+    """Unique among living processes."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def open_streams(workspace: Workspace, *, with_contexts: bool) -> Streams:
+    """The default streams and every configured one; contexts only for who may answer them."""
+    keys, clock = workspace.wire.keys, workspace.clock
+    configured = [s.stream for s in workspace.settings.sources.values() if isinstance(s, RedisStreamSource)]
+    names = [keys.contexts] if with_contexts else []
+    names += [keys.outcomes, keys.events, *configured]
+    relay = Relay(workspace.knowledge, RedisPublisher(workspace.wire), keys.effects, clock)
+    consumers = {name: _consumer(workspace, name) for name in dict.fromkeys(names)}
+    return Streams(consumers, relay, StreamUpkeep(workspace.wire))
+
+
+def intake_of(workspace: Workspace, source: str) -> Intake:
+    """Takes in what comes from `source`, a stream or a snapshot."""
+    keys = workspace.wire.keys
+    outgoing = Outgoing(keys.decisions, keys.effects, workspace.clock)
+    return Intake(source, workspace.decider, workspace.outcome_rules, outgoing, workspace.clock)
+
+
+def _consumer(workspace: Workspace, name: str) -> Consumer:
+    stream = RedisStream(workspace.wire, name, group=GROUP, consumer=worker_name())
+    intake = intake_of(workspace, name)
+    return Consumer(stream, workspace.knowledge, intake.take, intake.reject)

@@ -1,0 +1,57 @@
+"""What is due by the clock: rewards mature, proposals move on, what was predicted is compared with what came."""
+
+from datetime import datetime
+
+from domain.errors import IllegalTransition
+from domain.proposals import LIVE, OPEN, Status, TrackedProposal
+from loop.readings import prediction_of, worst_reading
+from loop.wiring import Workspace
+from tracker.outcomes import mature
+from tracker.rollout import advance
+
+BATCH = 5_000  # decisions matured in one transaction
+COMPARED = LIVE | {Status.MATURING, Status.PAUSED}
+
+
+def mature_all(workspace: Workspace, decision_point: str, now: datetime) -> int:
+    """Closes every decision whose wait is over; how many."""
+    total = 0
+    while True:
+        with workspace.knowledge.transaction() as books:
+            n = mature(books, decision_point, rules=workspace.outcome_rules, now=now, limit=BATCH)
+        total += n
+        if n < BATCH:
+            return total
+
+
+def advance_all(workspace: Workspace, now: datetime) -> list[TrackedProposal]:
+    """Moves every open proposal on by at most one step; those that moved."""
+    with workspace.knowledge.transaction() as books:
+        found = books.proposals.all(OPEN)
+    moved = [_advance(workspace, tracked, now) for tracked in found]
+    return [after for before, after in zip(found, moved, strict=True) if after != before]
+
+
+def compare_all(workspace: Workspace, now: datetime) -> None:
+    """Realised beside predicted, of everything that runs or has just ended."""
+    with workspace.knowledge.transaction() as books:
+        for tracked in books.proposals.all(COMPARED):
+            books.predictions.put(prediction_of(books, tracked.proposal, now))
+
+
+def _advance(workspace: Workspace, tracked: TrackedProposal, now: datetime) -> TrackedProposal:
+    """In a transaction of its own: another worker may be faster, and then it has been done."""
+    try:
+        with workspace.knowledge.transaction() as books:
+            runs = tracked.status in LIVE
+            return advance(
+                books,
+                tracked,
+                settings=workspace.settings,
+                tally=books.decisions.tally(tracked.proposal.proposal_id, tracked.since) if runs else {},
+                reading=worst_reading(books, tracked.proposal, workspace.settings) if runs else None,
+                now=now,
+            )
+    except IllegalTransition:
+        with workspace.knowledge.transaction() as books:
+            return books.proposals.get(tracked.proposal.proposal_id)
