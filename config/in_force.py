@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from config.sources import is_log_file
+from config.sources import Content, is_log_file
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 NOT_IN_FORCE = (
     "business.environment",
     "business.exchange_rates",
-    "stores.redis",
-    "stores.prefix",
+    "sources.*.every",
+    "sources.*.max_age",
     "units",
     "decision_points.*.answer_within",
     "decision_points.*.reward_wait",
@@ -41,7 +41,7 @@ def not_in_force(settings: Settings) -> tuple[str, ...]:
     """Paths of what the settings say beyond the defaults and nothing enforces yet."""
     data = settings.model_dump(by_alias=True, exclude_defaults=True)
     blocks = [place for path in NOT_IN_FORCE for place in _places(data, path.split("."))]
-    unread = [name for name, source in settings.sources.items() if not is_log_file(source)]
+    unread = [name for name, s in settings.sources.items() if s.content is Content.DECISION_LOG and not is_log_file(s)]
     return (*blocks, *(f"sources.{name}" for name in unread))
 
 

@@ -43,7 +43,7 @@ def passwords_in(value: object, path: str = "") -> list[str]:
     return [
         (
             f"{path.removeprefix('.')}: found a URL with a password, expected one without: passwords come from the "
-            "environment only (AMSO_SQL_URL, AMSO_REDIS_URL)"
+            "environment only (AMSO_SQL_URL, AMSO_REDIS_URL, AMSO_SOURCE_<NAME>_URL)"
         )
     ]
 

@@ -54,10 +54,17 @@ def test_example__lists_what_is_not_in_force() -> None:
     assert {"guardrails", "limits", "holdout", "exploration", "calendar", "people", "approvals", "notify"} <= set(
         blocks
     )
-    assert {"privacy", "effects", "sources.subscribers", "sources.payments", "sources.books"} <= set(blocks)
+    assert {"privacy", "effects", "sources.subscribers.every", "sources.subscribers.max_age"} <= set(blocks)
+    assert not {"sources.subscribers", "sources.payments", "sources.books", "stores.prefix"} & set(blocks)
     assert "decision_points.cancel_flow.actions.call.capacity" in blocks
     assert "sources.past_offers" not in blocks
     assert "objective" not in blocks
+
+
+def test_decision_log__is_in_force_only_as_a_file(tmp_path: Path) -> None:
+    log = "{kind: redis_json, content: decision_log, key: log}"
+    settings = make_settings(tmp_path, f"{{stores: {{prefix: shop, redis: 'redis://h'}}, sources: {{log: {log}}}}}")
+    assert settings.not_in_force() == ("sources.log",)
 
 
 def test_gated__is_refused_while_nothing_gates(tmp_path: Path) -> None:
