@@ -23,7 +23,7 @@ class DqnConfig:
     max_grad_norm: float = 10.0  # stable-baselines3's default
     # Where real transitions are learned from too, their share of a batch is n_real / (n_real + prior_transitions), at
     # most max_real_share: what no real customer went through is known from the market alone, and must not be forgotten.
-    # benchmarks/experience/panel.json: with a prior of 1,000 or less a few thousand transitions logged by rules of thumb
-    # spoil a good market's plan (.85 to .5); with 10,000 the agent does not notice for 3,000 that the world has changed.
+    # benchmarks/experience/panel.json: with a prior of 300, a few thousand transitions logged by rules of thumb spoil a
+    # good market's plan (.84 to .5); with 10,000, three thousand of them do not show that the world has changed.
     prior_transitions: float = 3000.0
     max_real_share: float = 0.9  # a cap of .5 held on to a world that had changed, .7 and .9 did not

@@ -1,6 +1,6 @@
 """What the simulated prior is worth: score after n real rounds, in the world the market was fitted to and in another.
 
-Four actions, rewards linear in two columns, noise four times the spread between actions; the market is fitted to
+Four actions, rewards linear in two columns, noise 2 to 3 times the spread between actions; the market is fitted to
 earlier rounds of the same world. `changed`: afterwards the actions have swapped their effects in pairs. Score =
 (V - V_uniform) / (V* - V_uniform), exact up to 20,000 fresh customers, mean over seeds.
 
