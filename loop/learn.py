@@ -12,7 +12,7 @@ from domain.estimates import Verdict
 from domain.log import LoggedDecisions
 from domain.people import Person, Role
 from domain.ports import UnitOfWork
-from domain.proposals import TrackedProposal
+from domain.proposals import Status, TrackedProposal
 from domain.records import PolicyRecord
 from domain.segments import ALL
 from domain.strategies import Strategy
@@ -27,8 +27,9 @@ from loop.threads import one_thread
 from loop.wiring import Workspace
 from policies.artifact import save_policy
 from tracker.audit import SYSTEM
+from tracker.lifecycle import move
 from tracker.plans import PlanInputs
-from tracker.proposals import ProposalDraft, propose
+from tracker.proposals import EXPERIMENT, ProposalDraft, propose, revise
 from tracker.rollout import base_version
 
 
@@ -52,6 +53,10 @@ def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, see
         InsufficientOverlap, InvalidSnapshot: the rounds do not carry a learner.
     """
     point = point_of(workspace.settings, decision_point)
+    on_its_way = _own(workspace, point, {Status.PENDING, Status.APPROVED, Status.CANARY})
+    if on_its_way is not None:
+        name, status = on_its_way.proposal.proposal_id, on_its_way.status.value
+        return Relearned(decision_point, f"{name} is {status}: one version at a time", 0)
     live = live_rounds(workspace, point, now)
     least = workspace.settings.learning.min_rounds
     if len(live) < least:
@@ -60,7 +65,7 @@ def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, see
     experience = gather(workspace, point, live, now, seed)
     with workspace.knowledge.transaction() as books:
         incumbent = base_version(books, workspace.settings, decision_point, ALL)
-        base = _target(PolicyShelf(workspace.data_dir), books, incumbent, point)
+        base = _target(PolicyShelf(workspace.data_dir), books, _rival(incumbent, point), point)
     judgement = judge_learner(
         experience.log,
         experience.learner,
@@ -85,17 +90,38 @@ def _conclude(
     gain = judgement.baseline_comparison
     is_proven = gain.low is not None and gain.low > 0
     action, version = (None, None) if not is_proven else _deliver(workspace, point, run, experience, judgement, seed)
-    proposal = None
-    if action is not None:
-        draft = _draft(workspace, point, experience, judgement, incumbent, action, run)
-        with workspace.knowledge.transaction() as books:
-            agent = Person(SYSTEM, (Role.PROPOSER,), None, "", now)
-            proposal = propose(books, draft, proposer=agent, settings=workspace.settings, now=now)
+    draft = None if action is None else _draft(workspace, point, experience, judgement, incumbent, action, run)
+    proposal = _put_forward(workspace, point, draft, now)
     found = Relearned(
         point.name, _tell(judgement, incumbent, is_proven), experience.n_live, judgement, version, proposal
     )
     workspace.finish_run(run, _metrics(found))
     return found
+
+
+def _put_forward(
+    workspace: Workspace, point: Point, draft: ProposalDraft | None, now: datetime
+) -> TrackedProposal | None:
+    """A new proposal, or the next revision of one whose base has moved; that one is refused where nothing is proven."""
+    agent = Person(SYSTEM, (Role.PROPOSER,), None, "", now)
+    waiting = _own(workspace, point, {Status.EVALUATING})
+    with workspace.knowledge.transaction() as books:
+        if waiting is None:
+            return draft and propose(books, draft, proposer=agent, settings=workspace.settings, now=now)
+        name = waiting.proposal.proposal_id
+        if draft is None:
+            reason = "judged anew: nothing provably earns more than what is in force"
+            move(books, name, Status.REFUSED, actor=SYSTEM, reason=reason, now=now, expected=waiting)
+            return None
+        return revise(books, name, draft, proposer=agent, settings=workspace.settings, now=now)
+
+
+def _own(workspace: Workspace, point: Point, statuses: set[Status]) -> TrackedProposal | None:
+    """The newest proposal that learning made at this point and that stands so."""
+    with workspace.knowledge.transaction() as books:
+        found = books.proposals.all(statuses)
+    own = [t for t in found if t.proposal.proposer == SYSTEM and t.proposal.decision_point == point.name]
+    return own[0] if own else None
 
 
 def _deliver(
@@ -174,6 +200,13 @@ def decisions_per_day(log: LoggedDecisions) -> float | None:
     if log.decided_at is None or not len(log):
         return None
     return len(log) / (float((log.decided_at.max() - log.decided_at.min()) / np.timedelta64(1, "D")) + 1.0)
+
+
+def _rival(incumbent: str, point: Point) -> str:
+    """Whom to beat: what is in force; while an experiment runs, what it experiments against."""
+    if incumbent != EXPERIMENT or point.baseline is None:
+        return incumbent
+    return f"constant:{point.baseline}"
 
 
 def _target(policies: PolicyShelf, books: UnitOfWork, version: str, point: Point) -> Target:
