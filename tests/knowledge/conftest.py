@@ -45,7 +45,7 @@ def postgres() -> Iterator[str]:
     user = None
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         user = "nobody"
-        installed = _within_reach(installed, folder)
+        installed = _within_reach(installed, folder, user)
         shutil.chown(folder, user)
     with tempfile.TemporaryFile() as log:
         command = ["sh", "-c", _SERVE, "sh", str(installed / "bin"), str(folder)]
@@ -107,11 +107,18 @@ def _database(folder: str, name: str) -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _within_reach(installed: Path, folder: Path) -> Path:
-    """Where others may not enter (a home of root's), the binaries are copied to where they may."""
+def _within_reach(installed: Path, folder: Path, user: str) -> Path:
+    """Where others may not enter (a home of root's), the user gets a copy, beside the libraries it looks for."""
     if all(parent.stat().st_mode & stat.S_IXOTH for parent in installed.parents):
         return installed
-    return Path(shutil.copytree(installed, folder / "installed"))
+    package = installed.parent
+    libraries = package.with_name(f"{_PACKAGE}.libs")
+    copied = Path(shutil.copytree(installed, folder / package.name / installed.name))
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name)
+    for path in folder.rglob("*"):
+        shutil.chown(path, user)
+    return copied
 
 
 def _connect(folder: object) -> psycopg.Connection[tuple[object, ...]]:
