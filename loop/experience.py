@@ -21,6 +21,8 @@ from loop.observed import log_of, panel_of, under_policy
 from loop.points import Point
 from loop.wiring import Workspace
 
+MIN_ROUNDS = 30  # of an action, to be chosen: fewer than of a foreign log, because these were drawn by known chances
+
 
 @dataclass(frozen=True)
 class Experience:
@@ -65,11 +67,12 @@ def gather(workspace: Workspace, point: Point, live: LoggedDecisions, now: datet
     """
     prior = prior_log(workspace, point)
     if prior is None:
-        return Experience(live, OutcomeLearner(), len(live))
+        return Experience(live, OutcomeLearner(min_rounds=MIN_ROUNDS), len(live))
     prior = _over(prior, point.action_set)
     if prior.panel is None:
         market = fit_market(prior, rng=np.random.default_rng(seed))
-        return Experience(live, ExperienceLearner(market=market, now=now), len(live))
+        learner = ExperienceLearner(market=market, learner=OutcomeLearner(min_rounds=MIN_ROUNDS), now=now)
+        return Experience(live, learner, len(live))
     first = int(prior.unit.max()) + 1
     both = concatenate([_with_columns_of(prior, live), _shifted(live, first, int(_episode(prior).max()) + 1)])
     return Experience(both, LiveMarketLearner(first), len(live))

@@ -214,9 +214,13 @@ def _target(policies: PolicyShelf, books: UnitOfWork, version: str, point: Point
 
 
 def _tell(judgement: Judgement, incumbent: str, is_proven: bool) -> str:
+    gain = judgement.baseline_comparison
+    if gain.difference is None:
+        return f"cannot tell whether {judgement.delivered} earns more than {incumbent}: {judgement.reasons[0]}"
+    found = f"{gain.difference:.4g} [{gain.low:.4g}, {gain.high:.4g}]"
     if is_proven:
-        return f"{judgement.delivered} provably earns more than {incumbent}: proposed"
-    return f"nothing provably earns more than {incumbent}: {judgement.reasons[0] if judgement.reasons else ''}"
+        return f"{judgement.delivered} provably earns more than {incumbent}: {found}; proposed"
+    return f"{judgement.delivered} does not provably earn more than {incumbent}: {found}"
 
 
 def _metrics(found: Relearned) -> dict[str, object]:
