@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def contradictions(settings: Settings) -> tuple[str, ...]:
     """One line each, with the full path of the key to mend."""
-    checks = (_baselines, _prices, _points, _discounts, _protected)
+    checks = (_baselines, _prices, _points, _discounts, _protected, _automatic)
     return tuple(line for check in checks for line in check(settings))
 
 
@@ -55,3 +55,9 @@ def _protected(settings: Settings) -> Iterator[str]:
     for place, context in contexts.items():
         for column in sorted(set(context) & set(settings.privacy.protected)):
             yield f"{place}: found {column!r}, which privacy.protected forbids in any context"
+
+
+def _automatic(settings: Settings) -> Iterator[str]:
+    for i, (name, tier) in enumerate(settings.approvals.tiers.items()):
+        if tier.auto and i > 0:
+            yield f"approvals.tiers.{name}.auto: found true, expected it on the lowest tier alone, which stands first"

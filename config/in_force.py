@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from config.effects import HttpEffect
 from config.sources import Content, is_log_file
 
 if TYPE_CHECKING:
@@ -12,29 +13,18 @@ if TYPE_CHECKING:
 
 # Paths; * stands for any name.
 NOT_IN_FORCE = (
-    "business.environment",
-    "business.exchange_rates",
-    "sources.*.every",
     "sources.*.max_age",
-    "units",
     "decision_points.*.answer_within",
-    "decision_points.*.reward_wait",
-    "decision_points.*.actions.*.max_per_unit",
-    "decision_points.*.actions.*.capacity",
-    "decision_points.*.actions.*.eligible",
-    "prices",
-    "costs",
-    "guardrails",
-    "limits",
-    "holdout",
-    "exploration",
-    "calendar",
-    "people",
-    "approvals",
+    "costs.unit_cost_per_month",
+    "limits.max_price_change",
+    "limits.budget",
+    "calendar.holidays",
     "notify",
-    "privacy",
-    "effects",
+    "privacy.keep",
+    "privacy.max_price_gap",
+    "privacy.disclose",
 )
+GATING = ("limits.max_price_change", "limits.budget", "privacy.max_price_gap")  # without them nothing may be gated
 
 
 def not_in_force(settings: Settings) -> tuple[str, ...]:
@@ -42,7 +32,13 @@ def not_in_force(settings: Settings) -> tuple[str, ...]:
     data = settings.model_dump(by_alias=True, exclude_defaults=True)
     blocks = [place for path in NOT_IN_FORCE for place in _places(data, path.split("."))]
     unread = [name for name, s in settings.sources.items() if s.content is Content.DECISION_LOG and not is_log_file(s)]
-    return (*blocks, *(f"sources.{name}" for name in unread))
+    unsent = [name for name, effect in settings.effects.items() if not isinstance(effect, HttpEffect)]
+    return (*blocks, *(f"sources.{name}" for name in unread), *(f"effects.{name}" for name in unsent))
+
+
+def missing_for_gated(settings: Settings) -> tuple[str, ...]:
+    """Limits that the settings name and nothing enforces: no decision point may act while they are there."""
+    return tuple(place for place in not_in_force(settings) if place in GATING)
 
 
 def _places(data: object, keys: Sequence[str], place: str = "") -> Iterator[str]:

@@ -11,7 +11,7 @@ from config.section import Count, Section
 class Learning(Section):
     """A new version must pass evaluation to be proposed, and people to be served."""
 
-    every: DurationText = Duration(7, "d")  # between two attempts, a decision point
+    every: DurationText = Duration(7.0, "d")  # between two attempts, a decision point
     window: DurationText | None = None  # of matured decisions to learn from; None = all of them
     min_rounds: Annotated[Count, Field(ge=100)] = 2000  # matured decisions without which nothing is tried
     active_for: DurationText | None = None  # what a proposal asks for after its canary; None = while its approval holds

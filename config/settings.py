@@ -10,7 +10,7 @@ from config.business import Business, Stores, Units
 from config.contradictions import contradictions
 from config.decision_points import DecisionPoint, Mode
 from config.effects import Effect
-from config.in_force import not_in_force
+from config.in_force import missing_for_gated, not_in_force
 from config.known_keys import suggest
 from config.learning import Learning
 from config.limits import Calendar, Exploration, Guardrail, Holdout, Limits
@@ -136,10 +136,11 @@ class Settings(Section):
             ConfigError: a decision point is `gated` while what should gate it is not in force.
         """
         gated = [name for name, point in self.decision_points.items() if point.mode is Mode.GATED]
-        if gated:
+        missing = missing_for_gated(self)
+        if gated and missing:
             raise ConfigError(
-                f"{', '.join(gated)}: mode `gated` is refused while approvals, guardrails and limits are not in force",
-                "use mode log until `amso doctor` no longer lists them as not in force yet",
+                f"{', '.join(gated)}: mode `gated` is refused while {', '.join(missing)} would not be kept",
+                "leave these limits out, or use mode shadow until a later version enforces them",
             )
 
     def to_data(self) -> dict[str, object]:

@@ -51,12 +51,10 @@ def _is_same_number(line: str) -> bool:
 @needs_example
 def test_example__lists_what_is_not_in_force() -> None:
     blocks = load_settings(EXAMPLE, environ={}).not_in_force()
-    assert {"guardrails", "limits", "holdout", "exploration", "calendar", "people", "approvals", "notify"} <= set(
-        blocks
-    )
-    assert {"privacy", "effects", "sources.subscribers.every", "sources.subscribers.max_age"} <= set(blocks)
+    assert {"limits.budget", "limits.max_price_change", "privacy.max_price_gap", "notify"} <= set(blocks)
+    assert not {"people", "approvals", "guardrails", "holdout", "exploration", "limits.loss_cap"} & set(blocks)
     assert not {"sources.subscribers", "sources.payments", "sources.books", "stores.prefix"} & set(blocks)
-    assert "decision_points.cancel_flow.actions.call.capacity" in blocks
+    assert "decision_points.cancel_flow.answer_within" in blocks
     assert "sources.past_offers" not in blocks
     assert "objective" not in blocks
 
@@ -67,11 +65,21 @@ def test_decision_log__is_in_force_only_as_a_file(tmp_path: Path) -> None:
     assert settings.not_in_force() == ("sources.log",)
 
 
-def test_gated__is_refused_while_nothing_gates(tmp_path: Path) -> None:
-    settings = make_settings(tmp_path, "decision_points: {m: {mode: gated}, n: {mode: log}}")
-    with pytest.raises(ConfigError, match="m: mode `gated` is refused"):
-        settings.refuse_unenforced_modes()
-    make_settings(tmp_path, "decision_points: {m: {mode: log}}").refuse_unenforced_modes()
+def test_gated__is_refused_while_a_limit_would_not_be_kept(tmp_path: Path) -> None:
+    points = "decision_points: {m: {mode: gated}, n: {mode: log}}"
+    limited = make_settings(tmp_path, f"{{{points}, limits: {{max_price_change: 0.1}}}}")
+    with pytest.raises(ConfigError, match="m: mode `gated` is refused while limits.max_price_change"):
+        limited.refuse_unenforced_modes()
+    make_settings(tmp_path, points).refuse_unenforced_modes()
+    shadow = "{decision_points: {m: {mode: shadow}}, limits: {max_price_change: 0.1}}"
+    make_settings(tmp_path, shadow).refuse_unenforced_modes()
+
+
+def test_tier_without_a_person__is_only_the_lowest(tmp_path: Path) -> None:
+    tier = "{approvers: {any: 1}, auto: true, decide_within: 1d, valid_for: 9d}"
+    make_settings(tmp_path, f"approvals: {{tiers: {{low: {tier}}}}}")
+    with pytest.raises(ConfigError, match=r"approvals.tiers.high.auto: found true"):
+        make_settings(tmp_path, f"approvals: {{tiers: {{low: {tier}, high: {tier}}}}}")
 
 
 def test_several_decision_points__must_be_named(tmp_path: Path) -> None:
