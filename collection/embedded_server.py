@@ -24,6 +24,7 @@ from collection.server_process import Reply, ServerProcess, ask, find_server
 from domain.errors import ConfigError, InvalidSnapshot, SourceUnavailable
 
 MAX_SOCKET_PATH = 100  # bytes; the kernel takes 104 (macOS) or 108 (Linux)
+START_SECONDS = 15.0  # for our own server to answer; it takes a tenth of a second, and reading a long file extends it
 PREDECESSOR_SECONDS = 3.0  # what a server whose owner was killed takes to end, with room
 POLL_SECONDS = 0.01
 
@@ -93,7 +94,8 @@ def open_embedded(data_dir: Path, *, wait_seconds: float = 10.0) -> EmbeddedServ
 
     Args:
         data_dir: what is kept lies in its folder `redis`.
-        wait_seconds: how long another process may hold the data dir without a server that answers.
+        wait_seconds: how long another process may hold the data dir without a server that answers; starting our own
+            takes what it takes.
 
     Raises:
         ConfigError: no server program, or the folder cannot be written.
@@ -105,13 +107,10 @@ def open_embedded(data_dir: Path, *, wait_seconds: float = 10.0) -> EmbeddedServ
     while True:
         lock = FileLock.take(place.owner_lock)
         if lock is not None:
-            return _start(place, lock, wait_seconds)
+            return _start(place, lock)
         socket = _noted_socket(place)
-        reply = Reply.NOTHING if socket is None else ask(socket)
-        if socket is not None and reply is Reply.PONG:
+        if socket is not None and ask(socket) is Reply.PONG:
             return EmbeddedServer(socket)
-        if reply is Reply.LOADING:
-            give_up_at = time.monotonic() + wait_seconds
         if time.monotonic() > give_up_at:
             raise SourceUnavailable(
                 f"another process holds the embedded Redis in {place.folder}, and no server answers there",
@@ -133,7 +132,7 @@ def _place(data_dir: Path) -> ServerPlace:
     return place
 
 
-def _start(place: ServerPlace, lock: FileLock, wait_seconds: float) -> EmbeddedServer:
+def _start(place: ServerPlace, lock: FileLock) -> EmbeddedServer:
     try:
         server_lock = _after_predecessor(place)
         try:
@@ -145,7 +144,7 @@ def _start(place: ServerPlace, lock: FileLock, wait_seconds: float) -> EmbeddedS
         raise
     server = EmbeddedServer(place.socket, process)
     try:
-        _await_answer(place, process, wait_seconds)
+        _await_answer(place, process)
         _write_atomically(place.note, json.dumps({"socket": str(place.socket), "pid": process.pid}))
     except BaseException:
         server.close()
@@ -184,8 +183,8 @@ def _config(place: ServerPlace) -> str:
     return "".join(f"{name} {value}\n" for name, value in settings.items())
 
 
-def _await_answer(place: ServerPlace, process: ServerProcess, wait_seconds: float) -> None:
-    give_up_at = time.monotonic() + wait_seconds
+def _await_answer(place: ServerPlace, process: ServerProcess) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
     while (reply := ask(place.socket)) is not Reply.PONG:
         if not process.is_running:
             raise InvalidSnapshot(
@@ -193,10 +192,10 @@ def _await_answer(place: ServerPlace, process: ServerProcess, wait_seconds: floa
                 f"see {place.log}; a damaged file is mended with valkey-check-aof --fix, or moved away",
             )
         if reply is Reply.LOADING:
-            give_up_at = time.monotonic() + wait_seconds
+            give_up_at = time.monotonic() + START_SECONDS
         if time.monotonic() > give_up_at:
             raise SourceUnavailable(
-                f"the embedded Redis in {place.folder} did not answer within {wait_seconds:g} s", f"see {place.log}"
+                f"the embedded Redis in {place.folder} did not answer within {START_SECONDS:g} s", f"see {place.log}"
             )
         time.sleep(POLL_SECONDS)
 

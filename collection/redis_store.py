@@ -53,7 +53,7 @@ class Timeouts:
     block_seconds: float = 3.0  # longest single blocking read; longer waits are several
     block_margin_seconds: float = 5.0  # for the answer of a blocking read, beyond the time it blocks
     backoff_seconds: tuple[float, ...] = (0.05, 0.15, 0.45)  # pauses before the second, third, ... try
-    start_seconds: float = 10.0  # for the embedded server to answer
+    join_seconds: float = 2.0  # for another process that is just starting the embedded server
 
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -135,21 +135,29 @@ class Clients:
 class Link:
     """Makes the clients when they are first needed, and again when the embedded server was lost."""
 
-    def __init__(self, connect: "Callable[[], tuple[Clients, EmbeddedServer | None]]", where: str) -> None:
+    def __init__(
+        self, connect: "Callable[[], tuple[Clients, EmbeddedServer | None]]", where: str, *, wait_seconds: float
+    ) -> None:
         self.where = where
         self._connect = connect
+        self._wait_seconds = wait_seconds
         self._guard = threading.Lock()  # two threads must not open the embedded server at once
         self._clients: Clients | None = None
         self._server: EmbeddedServer | None = None
         self._is_closed = False
 
     def clients(self) -> Clients:
-        with self._guard:
+        """Does not queue behind a thread that is opening the server for long: an answer is waited for."""
+        if not self._guard.acquire(timeout=self._wait_seconds):
+            raise SourceUnavailable(f"{self.where} is just being opened", "try again")
+        try:
             if self._is_closed:
                 raise SourceUnavailable(f"the connection to {self.where} was closed", "open it again")
             if self._clients is None:
                 self._clients, self._server = self._connect()
             return self._clients
+        finally:
+            self._guard.release()
 
     @contextmanager
     def watched(self, clients: Clients) -> Iterator[None]:
@@ -187,7 +195,8 @@ def open_wire(
     if redis_url == EMBEDDED:
         return RedisWire(_embedded(data_dir, timeouts), Keys(prefix), timeouts)
     clients = _clients(redis_url, timeouts)
-    return RedisWire(Link(lambda: (clients, None), without_password(redis_url)), Keys(prefix), timeouts)
+    link = Link(lambda: (clients, None), without_password(redis_url), wait_seconds=timeouts.join_seconds)
+    return RedisWire(link, Keys(prefix), timeouts)
 
 
 def _embedded(data_dir: Path, timeouts: Timeouts) -> Link:
@@ -196,10 +205,10 @@ def _embedded(data_dir: Path, timeouts: Timeouts) -> Link:
     from collection.embedded_server import open_embedded  # needs what Windows lacks
 
     def connect() -> "tuple[Clients, EmbeddedServer | None]":
-        server = open_embedded(data_dir, wait_seconds=timeouts.start_seconds)
+        server = open_embedded(data_dir, wait_seconds=timeouts.join_seconds)
         return _clients(f"unix://{server.socket}", timeouts), server
 
-    return Link(connect, f"the embedded Redis in {data_dir}")
+    return Link(connect, f"the embedded Redis in {data_dir}", wait_seconds=timeouts.join_seconds)
 
 
 def _clients(url: str, timeouts: Timeouts) -> Clients:

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from collection.embedded_server import ServerPlace, open_embedded
+from collection.file_lock import FileLock
 from collection.redis_store import RedisWire, Timeouts, open_wire
 from domain.errors import ConfigError, InvalidSnapshot, SourceUnavailable
 
@@ -155,6 +156,21 @@ def test_threads__recover_together(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert found == ["1"] * 8
+    wire.close()
+
+
+def test_hung_owner_without_server__costs_a_probe_a_bounded_wait(tmp_path: Path) -> None:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    lock = FileLock.take(folder / "owner.lock")
+    assert lock is not None
+    wire = open_wire("embedded", tmp_path, timeouts=Timeouts(join_seconds=0.1))
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailable, match="another process holds"):
+        wire.check()
+    assert time.monotonic() - began < 1
+    lock.release()
+    wire.check()
     wire.close()
 
 
