@@ -12,6 +12,7 @@ from domain.actions import Action
 from domain.arrays import IntArray
 from domain.errors import MissingColumn, UnsupportedAction
 from domain.log import LoggedDecisions, LogRead
+from domain.records import StrategyRecord
 from domain.segments import ALL, predicate_to_data
 from domain.strategies import RankedStrategy
 from evaluation.evaluate import score_policies
@@ -124,6 +125,7 @@ def recommend(
     )
     _draw(answer, run.path / "strategies.png")
     workspace.finish_run(run, answer.to_data())
+    _store(workspace, answer, log)
     return answer
 
 
@@ -254,6 +256,55 @@ def _strategy_to_data(s: RankedStrategy) -> dict[str, object]:
         "risk_tier": s.risk_tier,
         "verdict": s.verdict.value,
         "reason": s.reason,
+    }
+
+
+def _store(workspace: Workspace, answer: RecommendAnswer, log: LoggedDecisions) -> None:
+    """Keeps every strategy with its evidence: what `propose` takes. The first of two with one id is the better one."""
+    now = workspace.clock.now()
+    first = {s.strategy.strategy_id: s for s in reversed(answer.strategies)}
+    records = [
+        StrategyRecord(
+            strategy_id=strategy_id,
+            decision_point=s.strategy.decision_point,
+            segment=s.strategy.segment,
+            action=s.strategy.action,
+            limits=s.strategy.limits,
+            evidence=_evidence(answer, s, log),
+            run=answer.run.name,
+            recommended_at=now,
+        )
+        for strategy_id, s in first.items()
+    ]
+    with workspace.knowledge.transaction() as books:
+        books.strategies.put(sorted(records, key=lambda r: first[r.strategy_id].rank))
+
+
+def _evidence(answer: RecommendAnswer, s: RankedStrategy, log: LoggedDecisions) -> dict[str, object]:
+    """Plain JSON: a proposal's evidence is hashed as it stands here."""
+    inside = s.strategy.segment.predicate.mask(log.context)
+    weight = float(log.sample_weight[inside].sum())
+    design = s.historical.get("design")
+    return {
+        "kind": "recommendation",
+        "run": answer.run.name,
+        "rank": s.rank,
+        "verdict": s.verdict.value,
+        "reason": s.reason,
+        "value": s.expected_value,
+        "low": s.low,
+        "high": s.high,
+        "cost": s.cost,
+        "roi": s.roi,
+        "currency": answer.currency,
+        "baseline": answer.baseline,
+        "n_units": s.n_units,
+        "horizon_days": answer.horizon_days,
+        "risk_tier": s.risk_tier,
+        "segment_share": weight / float(log.sample_weight.sum()),
+        "decisions_per_day": None if not answer.horizon_days else weight / answer.horizon_days,
+        "reward_sd": float(log.reward[inside].std()),
+        **({"design": {**design, "actions": list(design["actions"])}} if isinstance(design, Mapping) else {}),
     }
 
 
