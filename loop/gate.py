@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
-from domain.errors import UsageError
+from domain.errors import NotFound, UsageError
 from domain.people import Person
 from domain.ports import UnitOfWork
-from domain.proposals import Scope, TrackedProposal
+from domain.proposals import OPEN, Scope, TrackedProposal
 from loop.drafts import Asked, draft_of_policy, draft_of_strategy
 from loop.identity import act_as, in_transaction
 from loop.proposal_view import ProposalAnswer, ProposalsAnswer, view
@@ -138,7 +138,9 @@ def pause(workspace: Workspace, token: str | None, proposal_id: str, *, reason: 
     return _do(
         workspace,
         token,
-        lambda books, person, now: rollout.pause(books, proposal_id, person=person, reason=reason, now=now),
+        lambda books, person, now: rollout.pause(
+            books, _named(books, proposal_id), person=person, reason=reason, now=now
+        ),
     )
 
 
@@ -148,7 +150,7 @@ def resume_strategy(workspace: Workspace, token: str | None, proposal_id: str, *
         workspace,
         token,
         lambda books, person, now: rollout.resume(
-            books, proposal_id, person=person, settings=workspace.settings, reason=reason, now=now
+            books, _named(books, proposal_id), person=person, settings=workspace.settings, reason=reason, now=now
         ),
     )
 
@@ -158,7 +160,9 @@ def rollback(workspace: Workspace, token: str | None, proposal_id: str, *, reaso
     return _do(
         workspace,
         token,
-        lambda books, person, now: rollout.roll_back(books, proposal_id, person=person, reason=reason, now=now),
+        lambda books, person, now: rollout.roll_back(
+            books, _named(books, proposal_id), person=person, reason=reason, now=now
+        ),
     )
 
 
@@ -189,6 +193,16 @@ def _lapse(workspace: Workspace, proposal_id: str) -> None:
     """Nobody can decide what is too late; that it is EXPIRED stays, even though the act itself is refused."""
     now = workspace.clock.now()
     in_transaction(workspace, lambda books: approvals.lapse(books, books.proposals.get(proposal_id), now=now))
+
+
+def _named(books: UnitOfWork, name: str) -> str:
+    """The proposal's id: of a strategy, its newest proposal that is not over."""
+    if not name.startswith("st-"):
+        return name
+    found = [t for t in books.proposals.all(OPEN) if t.proposal.strategy_id == name]
+    if not found:
+        raise NotFound(f"no proposal of strategy {name} is open", "`amso proposals list` shows all")
+    return found[0].proposal.proposal_id
 
 
 def _scope(reach: float | None, budget: Decimal | None, loss_cap: Decimal | None) -> Scope:
