@@ -103,17 +103,17 @@ def _put_forward(
     workspace: Workspace, point: Point, draft: ProposalDraft | None, now: datetime
 ) -> TrackedProposal | None:
     """A new proposal, or the next revision of one whose base has moved; that one is refused where nothing is proven."""
-    agent = Person(SYSTEM, (Role.PROPOSER,), None, "", now)
+    agent, settings = Person(SYSTEM, (Role.PROPOSER,), None, "", now), workspace.settings
     waiting = _own(workspace, point, {Status.EVALUATING})
     with workspace.knowledge.transaction() as books:
         if waiting is None:
-            return draft and propose(books, draft, proposer=agent, settings=workspace.settings, now=now)
+            return None if draft is None else propose(books, draft, proposer=agent, settings=settings, now=now)
         name = waiting.proposal.proposal_id
         if draft is None:
             reason = "judged anew: nothing provably earns more than what is in force"
             move(books, name, Status.REFUSED, actor=SYSTEM, reason=reason, now=now, expected=waiting)
             return None
-        return revise(books, name, draft, proposer=agent, settings=workspace.settings, now=now)
+        return revise(books, name, draft, proposer=agent, settings=settings, now=now)
 
 
 def _own(workspace: Workspace, point: Point, statuses: set[Status]) -> TrackedProposal | None:

@@ -30,7 +30,7 @@ from tracker.rules import rules_hash
 
 STALE = timedelta(seconds=15)  # a worker whose heart has not beaten for so long is gone
 TICK_SECONDS = 1.0
-BLOCK_SECONDS = 0.06  # over all streams: what an entry waits for at most, besides being handled
+BLOCK_SECONDS = 0.5  # an entry wakes the worker at once; this is how often it looks after the dead meanwhile
 
 
 @dataclass

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from collection.publisher_store import RedisPublisher
 from collection.stream_source import RedisStream
 from collection.trim_store import StreamUpkeep
+from collection.watch_source import StreamWatch
 from config.sources import RedisStreamSource
 from loop.consumer import Consumer
 from loop.intake import Intake
@@ -17,19 +18,27 @@ from loop.wiring import Workspace
 GROUP = "amso"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Streams:
     """Consumers by the stream's name, and the relay of what leaves."""
 
     consumers: Mapping[str, Consumer]
     relay: Relay
     upkeep: StreamUpkeep
+    watch: StreamWatch
+    is_busy: bool = True  # the last look found something, so there may be more
 
     def step(self, block_seconds: float) -> int:
-        """One look at every stream, then the outbox; how many entries were taken in or published."""
-        share = block_seconds / len(self.consumers)
-        n_taken = sum(consumer.step(share) for consumer in self.consumers.values())
-        return n_taken + self.relay.step()
+        """Waits for an entry on any stream unless there was one just before, looks at all of them, then the outbox.
+
+        Returns how many entries were taken in or published. Where nothing came it looks all the same: a dead consumer
+        may have left something.
+        """
+        if not self.is_busy:
+            self.watch.wait(block_seconds=block_seconds)
+        n = sum(consumer.step(0.0) for consumer in self.consumers.values()) + self.relay.step()
+        self.is_busy = n > 0
+        return n
 
     def trim(self) -> None:
         """Removes what every group has acknowledged."""
@@ -58,7 +67,8 @@ def open_streams(workspace: Workspace, *, with_contexts: bool) -> Streams:
     names += [keys.outcomes, keys.events, *configured]
     relay = Relay(workspace.knowledge, RedisPublisher(workspace.wire), keys.effects, clock)
     consumers = {name: _consumer(workspace, name) for name in dict.fromkeys(names)}
-    return Streams(consumers, relay, StreamUpkeep(workspace.wire))
+    watch = StreamWatch(workspace.wire, tuple(consumers))
+    return Streams(consumers, relay, StreamUpkeep(workspace.wire), watch)
 
 
 def intake_of(workspace: Workspace, source: str) -> Intake:
