@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from config.quantities import Duration, DurationText
-from config.section import Count, Section
+from config.section import Count, NonNegative, Section
 
 
 class Learning(Section):
@@ -13,6 +13,8 @@ class Learning(Section):
 
     every: DurationText = Duration(7.0, "d")  # between two attempts, a decision point
     window: DurationText | None = None  # of matured decisions to learn from; None = all of them
+    # what a successor may earn less a decision than the version in force, at most, provably; 0 = it must be better
+    margin: NonNegative = 0.0
     min_rounds: Annotated[Count, Field(ge=100)] = 2000  # matured decisions without which nothing is tried
     active_for: DurationText | None = None  # what a proposal asks for after its canary; None = while its approval holds
     left_metric: str = "left"  # outcomes of this metric say that the unit is gone, which ends its episode

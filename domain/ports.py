@@ -78,6 +78,10 @@ class EventStream(Protocol):
         """After the SQL transaction that took them in has committed."""
         ...
 
+    def take_lost(self) -> Sequence[str]:
+        """Ids of entries that somebody removed before anyone acknowledged them; each is told once."""
+        ...
+
 
 class Publisher(Protocol):
     def publish(self, entries: Sequence[OutboxEntry]) -> None:

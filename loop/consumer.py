@@ -11,6 +11,7 @@ from domain.errors import InvalidRecord, SourceUnavailable
 from domain.events import StreamEntry
 from domain.ports import EventStream, KnowledgeBase, UnitOfWork
 
+LOST = "removed from the stream before it was acknowledged"
 MAX_DELIVERIES = 5  # of an entry that fails by itself
 
 Take = Callable[[UnitOfWork, Sequence[StreamEntry]], None]
@@ -33,6 +34,7 @@ class Consumer:
             SourceUnavailable: the stream or the database does not answer; nothing is lost, try again.
         """
         entries = self.stream.read(block_seconds=block_seconds, limit=limit)
+        self._report_lost()
         if not entries:
             return 0
         try:
@@ -46,6 +48,13 @@ class Consumer:
                 done = [entry for one in entries for entry in self._alone(one)]
         self.stream.acknowledge(done)
         return len(done)
+
+    def _report_lost(self) -> None:
+        lost = self.stream.take_lost()
+        if lost:
+            with self.knowledge.transaction() as books:
+                for entry_id in lost:
+                    self.reject(books, StreamEntry(entry_id, {}), InvalidRecord(LOST))
 
     def _take_all(self, entries: Sequence[StreamEntry]) -> Sequence[StreamEntry]:
         with self.knowledge.transaction() as books:

@@ -94,7 +94,7 @@ def evidence_of_run(record: PolicyRecord, metrics: Mapping[str, object]) -> dict
         "value": comparison.get("difference"),
         "low": comparison.get("low"),
         "high": comparison.get("high"),
-        "per": "decision",
+        "per_decision": _per_decision(comparison, metrics),
         "comparison": comparison,
         "baseline": comparison.get("baseline"),
         "heldout": metrics.get("heldout"),
@@ -103,6 +103,13 @@ def evidence_of_run(record: PolicyRecord, metrics: Mapping[str, object]) -> dict
         "decisions_per_day": metrics.get("decisions_per_day"),
         "reward_sd": metrics.get("reward_sd"),
     }
+
+
+def _per_decision(comparison: Mapping[str, object], metrics: Mapping[str, object]) -> dict[str, float | None]:
+    """A panel's comparison is an episode's: shared out over its periods."""
+    n_periods = number_in(metrics, "periods_per_episode") or 1.0
+    named = {name: number_in(comparison, name) for name in ("difference", "low", "high")}
+    return {name: None if value is None else value / n_periods for name, value in named.items()}
 
 
 def _verdict(record: PolicyRecord, comparison: Mapping[str, object]) -> Verdict:

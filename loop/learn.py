@@ -24,6 +24,7 @@ from loop.points import Point, point_of
 from loop.runs import RunDirectory
 from loop.shelf import PolicyShelf
 from loop.threads import one_thread
+from loop.train import traffic_of
 from loop.wiring import Workspace
 from policies.artifact import save_policy
 from tracker.audit import SYSTEM
@@ -87,13 +88,14 @@ def _conclude(
     seed: int,
 ) -> Relearned:
     """Registers and proposes what is proven; leaves the run's record either way."""
-    gain = judgement.baseline_comparison
-    is_proven = gain.low is not None and gain.low > 0
+    margin = workspace.settings.learning.margin
+    low = per_decision(judgement, experience.log)["low"]
+    is_proven = low is not None and low > -margin
     action, version = (None, None) if not is_proven else _deliver(workspace, point, run, experience, judgement, seed)
     draft = None if action is None else _draft(workspace, point, experience, judgement, incumbent, action, run)
     proposal = _put_forward(workspace, point, draft, now)
     found = Relearned(
-        point.name, _tell(judgement, incumbent, is_proven), experience.n_live, judgement, version, proposal
+        point.name, _tell(judgement, incumbent, margin, is_proven), experience.n_live, judgement, version, proposal
     )
     workspace.finish_run(run, _metrics(found))
     return found
@@ -159,7 +161,7 @@ def _draft(
     run: RunDirectory,
 ) -> ProposalDraft:
     active = workspace.settings.learning.active_for
-    log = experience.log
+    traffic = traffic_of(experience.log)
     return ProposalDraft(
         strategy_id=Strategy(point.name, ALL, action).strategy_id,
         decision_point=point.name,
@@ -169,7 +171,8 @@ def _draft(
         evidence={
             "verdict": Verdict.PROMOTE.value,
             "comparison": asdict(judgement.baseline_comparison),
-            "per_decision": per_decision(judgement, log),
+            "per_decision": per_decision(judgement, experience.log),
+            "margin": workspace.settings.learning.margin,
             "against_best_constant": asdict(judgement.comparison),
             "method": judgement.heldout.method,
             "n_live": experience.n_live,
@@ -178,8 +181,8 @@ def _draft(
         },
         base_version=incumbent,
         plan=PlanInputs(
-            decisions_per_day=decisions_per_day(log),
-            reward_sd=float(log.reward.std()),
+            decisions_per_day=traffic["decisions_per_day"],
+            reward_sd=traffic["reward_sd"],
             active_days=None if active is None else active.days,
             largest_loss_amount=0.0,
         ),
@@ -189,17 +192,10 @@ def _draft(
 
 def per_decision(judgement: Judgement, log: LoggedDecisions) -> dict[str, float | None]:
     """The gain over the incumbent a decision; a panel's is an episode's, so it is shared out over its periods."""
-    n_periods = 1.0 if log.panel is None else len(log) / len(np.unique(log.panel.episode))
-    gain = judgement.baseline_comparison
+    n_periods, gain = traffic_of(log)["periods_per_episode"], judgement.baseline_comparison
+    assert n_periods is not None
     named = {"difference": gain.difference, "low": gain.low, "high": gain.high}
     return {name: None if value is None else value / n_periods for name, value in named.items()}
-
-
-def decisions_per_day(log: LoggedDecisions) -> float | None:
-    """Traffic of a log; None where it has no times."""
-    if log.decided_at is None or not len(log):
-        return None
-    return len(log) / (float((log.decided_at.max() - log.decided_at.min()) / np.timedelta64(1, "D")) + 1.0)
 
 
 def _rival(incumbent: str, point: Point) -> str:
@@ -213,14 +209,15 @@ def _target(policies: PolicyShelf, books: UnitOfWork, version: str, point: Point
     return target_of_policy(policies.policy(books, version, point.action_set), version)
 
 
-def _tell(judgement: Judgement, incumbent: str, is_proven: bool) -> str:
-    gain = judgement.baseline_comparison
+def _tell(judgement: Judgement, incumbent: str, margin: float, is_proven: bool) -> str:
+    gain, name = judgement.baseline_comparison, judgement.delivered
     if gain.difference is None:
-        return f"cannot tell whether {judgement.delivered} earns more than {incumbent}: {judgement.reasons[0]}"
+        return f"cannot tell whether {name} earns more than {incumbent}: {judgement.reasons[0]}"
     found = f"{gain.difference:.4g} [{gain.low:.4g}, {gain.high:.4g}]"
-    if is_proven:
-        return f"{judgement.delivered} provably earns more than {incumbent}: {found}; proposed"
-    return f"{judgement.delivered} does not provably earn more than {incumbent}: {found}"
+    claim = (
+        f"earns more than {incumbent}" if not margin else f"earns at most {margin:g} a decision less than {incumbent}"
+    )
+    return f"{name} provably {claim}: {found}; proposed" if is_proven else f"not proven that {name} {claim}: {found}"
 
 
 def _metrics(found: Relearned) -> dict[str, object]:

@@ -17,7 +17,7 @@ from domain.ports import UnitOfWork
 from domain.proposals import Proposal
 from loop.shelf import PolicyShelf
 from policies.baselines import ConstantPolicy, UniformPolicy
-from policies.deciding import RowPolicy, decide, row_context
+from policies.deciding import SavedPolicy, decide, row_context
 from tracker.proposals import EXPERIMENT
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Deciders:
         self._learned = _each(versions, lambda version: shelf.policy(books, version, ActionSet(())))
         self._proposals = _each(experiments, lambda name: books.proposals.get(name).proposal)
 
-    def of(self, decision: Decision) -> RowPolicy:
+    def of(self, decision: Decision) -> SavedPolicy:
         """Who made it.
 
         Raises:

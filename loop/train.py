@@ -149,9 +149,26 @@ def train(
     save_evidence(run.path, trained.judgement.evidence if heldout is None else None, log_id(path, options))
     answer = TrainAnswer(read, judge, trained, version, notes, run.path)
     _draw(answer)
-    workspace.finish_run(run, answer.to_data())
+    workspace.finish_run(run, {**answer.to_data(), **traffic_of(read.log)})
     _register(workspace, answer, request.decision_point)
     return answer
+
+
+def traffic_of(log: LoggedDecisions) -> dict[str, float | None]:
+    """What a plan needs to know of a log: decisions a day, their rewards' spread, and how many make an episode."""
+    n_episodes = len(log) if log.panel is None else len(np.unique(log.panel.episode))
+    return {
+        "decisions_per_day": decisions_per_day(log),
+        "reward_sd": float(log.reward.std()),
+        "periods_per_episode": len(log) / n_episodes,
+    }
+
+
+def decisions_per_day(log: LoggedDecisions) -> float | None:
+    """None where the log has no times."""
+    if log.decided_at is None or not len(log):
+        return None
+    return len(log) / (float((log.decided_at.max() - log.decided_at.min()) / np.timedelta64(1, "D")) + 1.0)
 
 
 def train_log(
