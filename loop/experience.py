@@ -83,7 +83,9 @@ def prior_log(workspace: Workspace, point: Point) -> LoggedDecisions | None:
     path, _ = workspace.settings.log_source(point.name)
     if path is None:
         return None
-    return read_and_record(workspace, *resolve_log(workspace, LogRequest(decision_point=point.name))).log
+    is_only_one = len(workspace.settings.decision_points) == 1  # then its log need not name it
+    request = LogRequest(decision_point=None if is_only_one else point.name)
+    return read_and_record(workspace, *resolve_log(workspace, request)).log
 
 
 def _over(log: LoggedDecisions, actions: ActionSet) -> LoggedDecisions:

@@ -17,7 +17,8 @@ from domain.ports import UnitOfWork
 from domain.proposals import Proposal
 from loop.shelf import PolicyShelf
 from policies.baselines import ConstantPolicy, UniformPolicy
-from policies.deciding import SavedPolicy, decide, row_context
+from policies.codec import SavedPolicy
+from policies.deciding import decide, row_context
 from tracker.proposals import EXPERIMENT
 
 T = TypeVar("T")

@@ -124,7 +124,7 @@ def test_a_thousand_logged_decisions_replay_bit_for_bit(policy: RowPolicy, tmp_p
     for line in logged:
         row, mask, draw, (action, propensity, distribution) = json.loads(line)
         allowed = np.array(mask)
-        again = decide(loaded, row_context(row), allowed, exploration_share=0.05, draw=draw)  # type: ignore[arg-type] # as above
+        again = decide(loaded, row_context(row), allowed, exploration_share=0.05, draw=draw)
         assert again == Drawn(action, propensity, tuple(distribution))
 
 
