@@ -21,6 +21,7 @@ from policies.codec import SavedPolicy
 from policies.deciding import decide, row_context
 from tracker.proposals import EXPERIMENT
 
+NO_ACTIONS = ActionSet(())  # a learned version brings its own
 T = TypeVar("T")
 
 
@@ -43,7 +44,7 @@ class Deciders:
         by_policy = [d for d in decisions if d.arm is Arm.POLICY]
         versions = {d.policy_version for d in by_policy if d.policy_version.startswith("p-")}
         experiments = {d.proposal_id for d in by_policy if d.policy_version == EXPERIMENT and d.proposal_id}
-        self._learned = _each(versions, lambda version: shelf.policy(books, version, ActionSet(())))
+        self._learned: dict[str, RowPolicy | AmsoError] = _each(versions, lambda v: shelf.policy(books, v, NO_ACTIONS))
         self._proposals = _each(experiments, lambda name: books.proposals.get(name).proposal)
 
     def of(self, decision: Decision) -> SavedPolicy:
