@@ -406,7 +406,13 @@ def propose(
     budget: Budget = None,
     loss_cap: LossCap = None,
     active_days: Annotated[
-        float | None, typer.Option(min=0, help="Days after the canary; default as long as an approval holds.")
+        float | None,
+        typer.Option(
+            min=0, help="Days after the canary; default as long as an approval holds, or an experiment takes."
+        ),
+    ] = None,
+    revises: Annotated[
+        str | None, typer.Option(metavar="PROPOSAL", help="Your proposal that this changes; its approvals are void.")
     ] = None,
     note: Note = "",
 ) -> "Answer":
@@ -423,6 +429,7 @@ def propose(
         budget=budget,
         loss_cap=loss_cap,
         active_days=active_days,
+        revises=revises,
     )
 
 

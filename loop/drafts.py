@@ -17,6 +17,8 @@ from policies.artifact import read_policy_card
 from tracker.plans import PlanInputs
 from tracker.proposals import EXPERIMENT, ProposalDraft
 from tracker.rollout import base_version
+from tracker.rules import reward_wait_seconds
+from tracker.tiers import canary_in_force, tiers_in_force
 
 LOGGED = "logged"  # what evidence calls the log's own choices
 POLICY = "policy:"
@@ -190,13 +192,37 @@ def _plan_inputs(books: UnitOfWork, found: StrategyRecord, settings: Settings, a
     if per_day is None:
         per_day = _live_traffic(books, found.decision_point)
     cap = asked.scope.loss_cap_amount if asked.scope.loss_cap_amount is not None else settings.limits.loss_cap
+    design = found.evidence.get("design")
+    days, loss = asked.active_days, None
+    if isinstance(design, Mapping):
+        days, loss = _designed(design, settings, found.decision_point, asked)
     return PlanInputs(
         decisions_per_day=None if per_day is None else per_day * asked.scope.reach,
         reward_sd=number_in(found.evidence, "reward_sd"),
-        active_days=asked.active_days,
-        largest_loss_amount=_least(_designed_loss(found.evidence), None if cap is None else float(cap)),
+        active_days=days,
+        largest_loss_amount=_least(loss, None if cap is None else float(cap)),
         segment_share=_segment_share(found.segment, found.evidence),
     )
+
+
+def _designed(
+    design: Mapping[str, object], settings: Settings, decision_point: str, asked: Asked
+) -> tuple[float | None, float | None]:
+    """(active days, largest loss) of an experiment: it ends when it has its units.
+
+    Where that takes longer than any approval holds, it runs as long as one does, and loses less than it was designed
+    to. Canary days count as whole ones.
+    """
+    loss, full_days = number_in(design, "largest_loss"), number_in(design, "days")
+    if not full_days:
+        return asked.active_days, loss if asked.active_days is None else None
+    needed, canary = full_days / asked.scope.reach, canary_in_force(settings)
+    canary_days = len(canary.steps) * canary.min_days
+    holds = min(tier.valid_for.days - tier.decide_within.days for tier in tiers_in_force(settings).values())
+    room = holds - canary_days - reward_wait_seconds(settings, decision_point) / 86_400
+    days = asked.active_days if asked.active_days is not None else needed if needed <= room else None
+    share = 1.0 if days is None else (days + canary_days) / needed
+    return days, None if loss is None else loss * share
 
 
 def _live_traffic(books: UnitOfWork, decision_point: str) -> float | None:
@@ -212,11 +238,6 @@ def _segment_share(segment: Segment, evidence: Mapping[str, object]) -> float:
     """Of all units; everyone where nobody counted: that is the strictest."""
     share = number_in(evidence, "segment_share")
     return 1.0 if share is None or not segment.predicate.conditions else min(share, 1.0)
-
-
-def _designed_loss(evidence: Mapping[str, object]) -> float | None:
-    design = evidence.get("design")
-    return number_in(design, "largest_loss") if isinstance(design, Mapping) else None
 
 
 def _least(a: float | None, b: float | None) -> float | None:

@@ -32,6 +32,7 @@ def propose(
     budget: Decimal | None = None,
     loss_cap: Decimal | None = None,
     active_days: float | None = None,
+    revises: str | None = None,
 ) -> ProposalAnswer:
     """The verb `propose`: a recommended strategy or a registered policy version, before people or refused with reasons.
 
@@ -44,7 +45,8 @@ def propose(
         reach: share of the segment's units; None = all.
         budget: worst-case cost of all its decisions; None = none but the config's.
         loss_cap: against the baseline; None = the config's.
-        active_days: after the canary; None = as long as an approval holds.
+        active_days: after the canary; None = as long as an approval holds, an experiment as long as it is designed.
+        revises: the proposal, pending or to be judged anew, whose next revision this is; earlier approvals are void.
 
     Raises:
         UsageError: neither or both of strategy and policy, or limits that make no sense.
@@ -62,6 +64,8 @@ def propose(
         else:
             assert policy is not None
             draft = draft_of_policy(books, settings, data_dir, policy, asked)
+        if revises is not None:
+            return proposals.revise(books, revises, draft, proposer=person, settings=settings, now=now)
         return proposals.propose(books, draft, proposer=person, settings=settings, now=now)
 
     return _do(workspace, token, act)

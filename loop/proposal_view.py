@@ -1,5 +1,6 @@
 """A proposal as whoever judges it sees it: what, whom, plan, evidence, who must agree, hashes, history."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from config.settings import Settings
 from domain.ports import UnitOfWork
 from domain.proposals import Approval, AuditEntry, Coverage, Plan, Proposal, Scope, Status, TrackedProposal
 from domain.segments import predicate_to_data
+from loop.drafts import number_in
 from loop.text import console, interval, number, table
 from tracker.coverage import NotCovered, missing_approvers, shown_hash, standing
 from tracker.rules import rules_hash
@@ -206,10 +208,14 @@ def evidence_line(p: Proposal) -> str:
             f"{number(design.get('smallest_difference'))} a unit; "
             + ("its loss cannot be bounded from the log" if loss is None else f"loses at most {number(loss)}")
         )
-    value, low, high = (v if isinstance(v, int | float) else None for v in (e.get(k) for k in ("value", "low", "high")))
-    gain = f"gain {number(value)} {interval(low, high)} over {e.get('baseline')}"
-    per = f" a {e['per']}" if "per" in e else f" for {e.get('n_units'):,} units"
-    return f"{e.get('verdict')}: {gain}{per} (run {e.get('run')})"
+    told = e.get("comparison")
+    gain: Mapping[str, object] = {**told, "value": told.get("difference")} if isinstance(told, Mapping) else e
+    value, low, high = (number_in(gain, key) for key in ("value", "low", "high"))
+    whom = f" for {e['n_units']:,} units" if isinstance(e.get("n_units"), int) else ""
+    return (
+        f"{e.get('verdict')}: gain {number(value)} {interval(low, high)} over {gain.get('baseline')}{whom} "
+        f"(run {e.get('run')})"
+    )
 
 
 def _limits(scope: Scope, currency: str) -> str:

@@ -2,11 +2,18 @@
 
 import json
 import os
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import runner
+from domain.errors import IllegalTransition
+from domain.ports import DrivenClock
+from domain.proposals import Status
+from loop.gate import approve, show_proposal
+from loop.wiring import open_workspace
 from tests.loop.gate_office import amso, answer, hire, open_shop, refusal, write_log
 
 
@@ -56,8 +63,35 @@ def test_gate__takes_an_experiment_by_its_design() -> None:
     assert proposed["actions"] == ["none", "promo"]
     assert proposed["evidence"]["design"]["units_per_action"] == 2000
     assert proposed["scope"]["loss_cap"] == "50.25"
-    assert proposed["plan"]["largest_loss_amount"] <= 50.25
+    design, plan = proposed["evidence"]["design"], proposed["plan"]
+    assert plan["active_days"] == design["days"]
+    assert plan["largest_loss_amount"] == min(
+        50.25, design["largest_loss"] * (plan["active_days"] + 2) / design["days"]
+    )
     assert answer("approve", proposed["proposal_id"], "--yes", token=ben)["status"] == "APPROVED"
+
+
+def test_gate__takes_a_revision_under_the_rules_of_today(tmp_path: Path) -> None:
+    ana, ben = hire("ana", "proposer"), hire("ben", "approver")
+    strategy = recommended("promo")
+    first = answer("propose", strategy, token=ana)
+    open_shop(tmp_path, limits={"loss_cap": 70})
+    second = answer("propose", strategy, "--revises", first["proposal_id"], token=ana)
+    assert (second["proposal_id"], second["revision"]) == (first["proposal_id"], 2)
+    message = refusal("approve", first["proposal_id"], "--hash", first["seen_hash"], token=ben)
+    assert "is not what was looked at; what differs: revision" in message
+    approved = answer("approve", first["proposal_id"], "--hash", second["seen_hash"], token=ben)
+    assert approved["status"] == "APPROVED"
+
+
+def test_gate__expires_what_nobody_decided_even_though_the_act_is_refused() -> None:
+    ana, ben = hire("ana", "proposer"), hire("ben", "approver")
+    name = answer("propose", recommended("promo"), token=ana)["proposal_id"]
+    later = DrivenClock(datetime.now(UTC) + timedelta(days=8))
+    with closing(open_workspace(Path("amso.yaml"), clock=later)) as workspace:
+        with pytest.raises(IllegalTransition):
+            approve(workspace, ben, name)
+        assert show_proposal(workspace, name).tracked.status is Status.EXPIRED
 
 
 def test_gate__takes_a_trained_policy_with_what_its_run_measured() -> None:
