@@ -628,7 +628,7 @@ def _token(workspace: "Workspace") -> str | None:
 
 def _read_token() -> str:
     """Without echo at a terminal, else the first line of stdin."""
-    if not _is_terminal():
+    if not sys.stdin.isatty():
         return sys.stdin.readline()
     from getpass import getpass
 

@@ -17,8 +17,7 @@ from domain.ports import UnitOfWork
 from domain.proposals import Proposal
 from loop.shelf import PolicyShelf
 from policies.baselines import ConstantPolicy, UniformPolicy
-from policies.codec import SavedPolicy
-from policies.deciding import decide, row_context
+from policies.deciding import RowPolicy, decide, row_context
 from tracker.proposals import EXPERIMENT
 
 NO_ACTIONS = ActionSet(())  # a learned version brings its own
@@ -47,7 +46,7 @@ class Deciders:
         self._learned: dict[str, RowPolicy | AmsoError] = _each(versions, lambda v: shelf.policy(books, v, NO_ACTIONS))
         self._proposals = _each(experiments, lambda name: books.proposals.get(name).proposal)
 
-    def of(self, decision: Decision) -> SavedPolicy:
+    def of(self, decision: Decision) -> RowPolicy:
         """Who made it.
 
         Raises:

@@ -50,8 +50,12 @@ def go_live(*arguments: str) -> str:
     return name
 
 
-def decide(n: int = 80) -> list[Answer]:
-    requests = [DecisionRequest(f"r-{i}", "flow", f"unit-{i}", {"age": 4 * (i - n / 2) / n}) for i in range(n)]
+def decide(n: int = 80, *, eligible: tuple[str, ...] | None = None, prefix: str = "r") -> list[Answer]:
+    """Answers of units of every age."""
+    ages = [4 * (i - n / 2) / n for i in range(n)]
+    requests = [
+        DecisionRequest(f"{prefix}-{i}", "flow", f"unit-{i}", {"age": age}, eligible) for i, age in enumerate(ages)
+    ]
     with opened() as workspace, workspace.knowledge.transaction() as books:
         found = workspace.decider.answer(books, requests, datetime.now(UTC))
     assert all(isinstance(a, Answer) for a in found)
@@ -91,6 +95,15 @@ def test_decisions_of_an_experiment__replay_bit_for_bit() -> None:
     go_live(next(s["strategy_id"] for s in rows if s["action"] == "experiment" and s["segment"]["id"] == "all"))
     assert {a.propensity for a in decide() if a.served == "policy"} == {0.5}
     assert answer("replay")["n_different"] == 0
+
+
+def test_decisions_of_one_action__replay_where_it_was_not_eligible_too() -> None:
+    rows = answer("recommend", "--log", write_log())["strategies"]
+    go_live(next(s["strategy_id"] for s in rows if s["action"] == "promo" and s["segment"]["id"] == "all"))
+    served = {a.action for a in decide() if a.served == "policy"}
+    masked = {a.action for a in decide(eligible=("none",), prefix="m") if a.served == "policy"}
+    assert (served, masked) == ({"none", "promo"}, {"none"})
+    assert answer("replay")["n_same"] == 160
 
 
 @pytest.mark.parametrize(
