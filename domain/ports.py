@@ -158,8 +158,8 @@ class EventBook(Protocol):
         """kind -> events."""
         ...
 
-    def advance(self, producer: str, seq: int, now: datetime) -> SeqGap | None:
-        """Notes a producer's number; a gap where it skips some. A late number closes what it fills."""
+    def advance(self, producer: str, seq: int, now: datetime, *, first: int | None = None) -> SeqGap | None:
+        """Notes a producer's number, or all from `first` to it; a gap where it skips some. A late one closes it."""
         ...
 
     def gaps(self) -> Sequence[SeqGap]: ...

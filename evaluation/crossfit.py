@@ -84,6 +84,7 @@ def judge_crossfit(
         reasons=(*describe_delivery(ruling, best, rivals), *support_notes(log, learned)),
         diagnostics=learned.diagnostics,
         evidence=Evidence(np.arange(len(log)), fits.learned),
+        learned_comparison=compare(learned, base, log, config, refusals).comparison,
     )
 
 

@@ -81,6 +81,7 @@ def judge_holdout(
         reasons=(*describe_delivery(ruling, best, rivals), *_dropped(constants, test, best), *_notes(scores)),
         diagnostics=scores.diagnostics[0],
         evidence=Evidence(test_rows, _chosen(learned, test)),
+        learned_comparison=jury.rule(0, 1, "learned", baseline.name).comparison,
         policy=policy,
     )
 

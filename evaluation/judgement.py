@@ -54,6 +54,7 @@ class Judgement:
     reasons: tuple[str, ...]
     diagnostics: Diagnostics  # of the learned policies
     evidence: Evidence
+    learned_comparison: Comparison  # learned - the baseline, whether or not it is delivered
     policy: Policy | None = None  # the learned one that was judged on the held-out rows; crossfit judges one a fold
 
 

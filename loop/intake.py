@@ -7,6 +7,7 @@ reason and its raw form; what came before changes nothing.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 
 from collection.bodies import parse_body
 from collection.envelope import parse_envelope, raw_text
@@ -57,20 +58,19 @@ class Intake:
     def take(self, books: UnitOfWork, entries: Sequence[StreamEntry]) -> None:
         """A batch; contexts are decided together, after everything else of the batch."""
         tally = Tally(n_rows=len(entries))
+        read = [_read(entry) for entry in entries]
+        self._count_producers(books, [r.envelope for r in read if r.envelope is not None])
+        units = self._units(books, [r.body for r in read if r.body is not None])
         contexts: list[tuple[StreamEntry, DecisionRequest]] = []
-        for entry in entries:
+        for r in read:
             try:
-                envelope = parse_envelope(entry)
-                if envelope.seq is not None:  # also of what is rejected below: it came
-                    books.events.advance(envelope.producer, envelope.seq, self.clock.now())
-                body = parse_body(envelope)
-                if isinstance(body, DecisionRequest):
-                    contexts.append((entry, body))
+                if isinstance(r.body, DecisionRequest):
+                    contexts.append((r.entry, r.body))
                 else:
-                    self._take_one(books, envelope, body, tally)
+                    self._take_one(books, *r.whole(), units, tally)
             except InvalidRecord as error:
-                self.reject(books, entry, error, tally)
-        self._decide(books, contexts, tally)
+                self.reject(books, r.entry, error, tally)
+        self._decide(books, contexts, units, tally)
         self._count(books, tally)
 
     def take_rows(self, books: UnitOfWork, items: Sequence[SourceItem], content: Content) -> int:
@@ -89,7 +89,8 @@ class Intake:
     ) -> QuarantinedRecord | None:
         try:
             envelope = row_envelope(record, content, producer=self.source, read_at=self.clock.now())
-            self._take_one(books, envelope, parse_body(envelope), tally)
+            body = parse_body(envelope)
+            self._take_one(books, envelope, body, self._units(books, [body]), tally)
         except InvalidRecord as error:
             return record.quarantined(error.message)
         return None
@@ -107,32 +108,32 @@ class Intake:
         self._count(books, Tally())  # the quarantine refers to the import
         books.quarantine.add(self._import_id, [record])
 
-    def _take_one(self, books: UnitOfWork, envelope: Envelope, body: Body, tally: Tally) -> None:
+    def _take_one(self, books: UnitOfWork, envelope: Envelope, body: Body, units: dict[str, str], tally: Tally) -> None:
         match body:
             case Outcome():
-                self._outcome(books, envelope, body, tally)
+                self._outcome(books, envelope, body, units[body.unit_id], tally)
             case Exposure():
                 if not books.decisions.find([body.decision_id]):
                     raise InvalidRecord("exposure of an unknown decision", "expected the decision_id of an answer")
                 self._store(books, envelope, body.decision_id, asdict(body))
             case CustomerSnapshot():
-                unit = self._unit(books, body.unit_id)
-                self._store(books, envelope, unit, {"features": dict(body.features)})
+                self._store(books, envelope, units[body.unit_id], {"features": dict(body.features)})
             case MarketPoint():
                 self._store(books, envelope, body.series, asdict(body))
             case FinanceEntry():
                 self._store(books, envelope, body.account, asdict(body) | {"amount": str(body.amount)})
             case UnitsMerged():
-                units = [self._unit(books, raw) for raw in (body.from_unit_id, body.to_unit_id)]
-                self._store(books, envelope, units[0], {"to": units[1]})
-                books.units.merge(units[0], units[1], envelope.at)
+                known, other = units[body.to_unit_id], units[body.from_unit_id]
+                self._store(books, envelope, other, {"to": known})
+                books.units.merge(other, known, envelope.at)
+                units |= self._resolved(books, units)
 
-    def _outcome(self, books: UnitOfWork, envelope: Envelope, outcome: Outcome, tally: Tally) -> None:
+    def _outcome(self, books: UnitOfWork, envelope: Envelope, outcome: Outcome, unit: str, tally: Tally) -> None:
         result = record_outcome(
             books,
             outcome,
             envelope=envelope,
-            pseudonym=self._unit(books, outcome.unit_id),
+            pseudonym=unit,
             rules=self.outcome_rules,
             now=self.clock.now(),
         )
@@ -141,10 +142,22 @@ class Intake:
         if isinstance(result, Ignored):
             tally.ignored[result.reason] += 1
 
-    def _unit(self, books: UnitOfWork, raw_id: str) -> str:
-        unit = self.decider.pseudonym(raw_id)
-        books.units.remember({unit: raw_id})
-        return books.units.resolve([unit]).get(unit, unit)
+    def _units(self, books: UnitOfWork, bodies: Sequence[Body]) -> dict[str, str]:
+        """Raw id -> pseudonym of everybody in a batch; units that were merged into another are that one."""
+        own = {raw: self.decider.pseudonym(raw) for body in bodies for raw in _raw_ids(body)}
+        books.units.remember({unit: raw for raw, unit in own.items()})
+        return self._resolved(books, own)
+
+    def _resolved(self, books: UnitOfWork, units: Mapping[str, str]) -> dict[str, str]:
+        merged = books.units.resolve(set(units.values()))
+        return {raw: merged.get(unit, unit) for raw, unit in units.items()}
+
+    def _count_producers(self, books: UnitOfWork, envelopes: Sequence[Envelope]) -> None:
+        """Their numbers, also of what is rejected later: it came. A run of numbers is noted at once."""
+        counted = [(e.producer, e.seq) for e in envelopes if e.seq is not None]
+        for (producer, _), run in groupby(enumerate(counted), key=lambda item: (item[1][0], item[1][1] - item[0])):
+            numbers = [seq for _, (_, seq) in run]
+            books.events.advance(producer, numbers[-1], self.clock.now(), first=numbers[0])
 
     def _store(self, books: UnitOfWork, envelope: Envelope, subject: str, body: Mapping[str, object]) -> None:
         event = StoredEvent(
@@ -159,7 +172,13 @@ class Intake:
         if books.events.add(event) is Added.CONFLICT:
             raise InvalidRecord(CONFLICT)
 
-    def _decide(self, books: UnitOfWork, contexts: Sequence[tuple[StreamEntry, DecisionRequest]], tally: Tally) -> None:
+    def _decide(
+        self,
+        books: UnitOfWork,
+        contexts: Sequence[tuple[StreamEntry, DecisionRequest]],
+        units: Mapping[str, str],
+        tally: Tally,
+    ) -> None:
         requests = [request for _, request in contexts]
         answers = self.decider.answer(books, requests, self.clock.now())
         for (entry, request), answer in zip(contexts, answers, strict=True):
@@ -167,7 +186,7 @@ class Intake:
                 self.reject(books, entry, answer, tally)
             else:
                 point = self.decider.point(request.decision_point)
-                self.outgoing.add(books, answer, self._unit(books, request.unit_id), point)
+                self.outgoing.add(books, answer, units[request.unit_id], point)
 
     @property
     def _import_id(self) -> str:
@@ -185,3 +204,40 @@ class Intake:
                 imported_at=self.clock.now(),
             )
         )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An entry as far as it could be read."""
+
+    entry: StreamEntry
+    envelope: Envelope | None = None
+    body: Body | None = None
+    error: InvalidRecord | None = None
+
+    def whole(self) -> tuple[Envelope, Body]:
+        """Raises InvalidRecord where something could not be read."""
+        if self.envelope is None or self.body is None:
+            assert self.error is not None
+            raise self.error
+        return self.envelope, self.body
+
+
+def _read(entry: StreamEntry) -> _Read:
+    try:
+        envelope = parse_envelope(entry)
+    except InvalidRecord as error:
+        return _Read(entry, error=error)
+    try:
+        return _Read(entry, envelope, parse_body(envelope))
+    except InvalidRecord as error:
+        return _Read(entry, envelope, error=error)
+
+
+def _raw_ids(body: Body) -> tuple[str, ...]:
+    match body:
+        case UnitsMerged():
+            return body.from_unit_id, body.to_unit_id
+        case CustomerSnapshot() | Outcome() | DecisionRequest():
+            return (body.unit_id,)
+    return ()

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from config.evaluation import EvaluationConfig
-from domain.estimates import Verdict
+from domain.estimates import Comparison, Verdict
 from domain.log import LoggedDecisions
 from domain.people import Person, Role
 from domain.ports import UnitOfWork
@@ -32,6 +32,8 @@ from tracker.lifecycle import move
 from tracker.plans import PlanInputs
 from tracker.proposals import EXPERIMENT, ProposalDraft, propose, revise
 from tracker.rollout import base_version
+
+LEARNED = "learned"
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,32 @@ def _conclude(
 ) -> Relearned:
     """Registers and proposes what is proven; leaves the run's record either way."""
     margin = workspace.settings.learning.margin
-    low = per_decision(judgement, experience.log)["low"]
-    is_proven = low is not None and low > -margin
-    action, version = (None, None) if not is_proven else _deliver(workspace, point, run, experience, judgement, seed)
-    draft = None if action is None else _draft(workspace, point, experience, judgement, incumbent, action, run)
+    successor = _successor(judgement, experience.log, margin)
+    action, version, draft = None, None, None
+    if successor is not None:
+        action, version = _deliver(workspace, point, run, experience, successor, seed)
+        draft = _draft(workspace, point, experience, judgement, successor, incumbent, action, run)
     proposal = _put_forward(workspace, point, draft, now)
     found = Relearned(
-        point.name, _tell(judgement, incumbent, margin, is_proven), experience.n_live, judgement, version, proposal
+        point.name, _tell(judgement, successor, incumbent, margin), experience.n_live, judgement, version, proposal
     )
     workspace.finish_run(run, _metrics(found))
     return found
+
+
+def _successor(judgement: Judgement, log: LoggedDecisions, margin: float) -> Comparison | None:
+    """What provably earns more than the incumbent, or less by no more than `margin` a decision; None where nothing does.
+
+    The learned policy first, unless the best constant provably beats it; else that constant.
+    """
+    learned, constant = judgement.learned_comparison, judgement.baseline_comparison
+    asked = [] if judgement.verdict is Verdict.REJECT else [learned]
+    asked += [] if judgement.delivered == LEARNED else [constant]
+    for comparison in asked:
+        low = per_decision(comparison, log)["low"]
+        if low is not None and low > -margin:
+            return comparison
+    return None
 
 
 def _put_forward(
@@ -127,12 +145,11 @@ def _own(workspace: Workspace, point: Point, statuses: set[Status]) -> TrackedPr
 
 
 def _deliver(
-    workspace: Workspace, point: Point, run: RunDirectory, experience: Experience, judgement: Judgement, seed: int
+    workspace: Workspace, point: Point, run: RunDirectory, experience: Experience, successor: Comparison, seed: int
 ) -> tuple[str, str]:
     """(the strategy's action, its policy version): a constant is its action; what was learned is registered."""
-    if judgement.delivered != "learned":
-        action = judgement.delivered.partition(":")[2]
-        return action, f"constant:{action}"
+    if successor.candidate != LEARNED:
+        return successor.candidate.removeprefix("constant:"), successor.candidate
     policy = experience.learner.fit(experience.log, np.random.default_rng(seed))
     version = save_policy(policy, run.path / "policy", training_run=run.name)
     record = PolicyRecord(
@@ -156,6 +173,7 @@ def _draft(
     point: Point,
     experience: Experience,
     judgement: Judgement,
+    successor: Comparison,
     incumbent: str,
     action: str,
     run: RunDirectory,
@@ -170,8 +188,8 @@ def _draft(
         actions=point.action_set.ids if action.startswith("policy:") else (action,),
         evidence={
             "verdict": Verdict.PROMOTE.value,
-            "comparison": asdict(judgement.baseline_comparison),
-            "per_decision": per_decision(judgement, experience.log),
+            "comparison": asdict(successor),
+            "per_decision": per_decision(successor, experience.log),
             "margin": workspace.settings.learning.margin,
             "against_best_constant": asdict(judgement.comparison),
             "method": judgement.heldout.method,
@@ -190,11 +208,11 @@ def _draft(
     )
 
 
-def per_decision(judgement: Judgement, log: LoggedDecisions) -> dict[str, float | None]:
-    """The gain over the incumbent a decision; a panel's is an episode's, so it is shared out over its periods."""
-    n_periods, gain = traffic_of(log)["periods_per_episode"], judgement.baseline_comparison
+def per_decision(comparison: Comparison, log: LoggedDecisions) -> dict[str, float | None]:
+    """The gain a decision; a panel's comparison is an episode's, so it is shared out over its periods."""
+    n_periods = traffic_of(log)["periods_per_episode"]
     assert n_periods is not None
-    named = {"difference": gain.difference, "low": gain.low, "high": gain.high}
+    named = {"difference": comparison.difference, "low": comparison.low, "high": comparison.high}
     return {name: None if value is None else value / n_periods for name, value in named.items()}
 
 
@@ -209,15 +227,17 @@ def _target(policies: PolicyShelf, books: UnitOfWork, version: str, point: Point
     return target_of_policy(policies.policy(books, version, point.action_set), version)
 
 
-def _tell(judgement: Judgement, incumbent: str, margin: float, is_proven: bool) -> str:
-    gain, name = judgement.baseline_comparison, judgement.delivered
-    if gain.difference is None:
-        return f"cannot tell whether {name} earns more than {incumbent}: {judgement.reasons[0]}"
-    found = f"{gain.difference:.4g} [{gain.low:.4g}, {gain.high:.4g}]"
+def _tell(judgement: Judgement, successor: Comparison | None, incumbent: str, margin: float) -> str:
+    asked = successor or judgement.learned_comparison
+    if asked.difference is None:
+        return f"cannot tell whether anything earns more than {incumbent}: {judgement.reasons[0]}"
+    found = f"{asked.difference:.4g} [{asked.low:.4g}, {asked.high:.4g}]"
     claim = (
         f"earns more than {incumbent}" if not margin else f"earns at most {margin:g} a decision less than {incumbent}"
     )
-    return f"{name} provably {claim}: {found}; proposed" if is_proven else f"not proven that {name} {claim}: {found}"
+    if successor is None:
+        return f"not proven that {asked.candidate} {claim}: {found}"
+    return f"{asked.candidate} provably {claim}: {found}; proposed"
 
 
 def _metrics(found: Relearned) -> dict[str, object]:
@@ -228,6 +248,7 @@ def _metrics(found: Relearned) -> dict[str, object]:
         "n_live": found.n_live,
         "comparison": asdict(j.comparison),
         "baseline_comparison": asdict(j.baseline_comparison),
+        "learned_comparison": asdict(j.learned_comparison),
         "verdict": j.verdict.value,
         "delivered": j.delivered,
         "policy_version": found.policy_version,

@@ -16,7 +16,9 @@ from domain.log import LogRead
 from env.reference import exact
 from env.reference.behavior import TargetedBehavior
 from env.reference.log import panel_log
-from loop.demo import BASELINE, N_CUSTOMERS, N_PERIODS, RANDOM_SHARE, UPSELL_COST, demo_market
+from loop.demo import N_CUSTOMERS, RANDOM_SHARE, UPSELL_COST, demo_market
+from loop.demo_business import BASELINE
+from loop.demo_offline import N_PERIODS
 from loop.train import train_policy
 
 

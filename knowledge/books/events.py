@@ -64,25 +64,28 @@ class SqlEventBook:
         query = select(_EVENTS.c.kind, func.count()).group_by(_EVENTS.c.kind).order_by(_EVENTS.c.kind)
         return fetch_pairs(self._session, query)
 
-    def advance(self, producer: str, seq: int, now: datetime) -> SeqGap | None:
+    def advance(self, producer: str, seq: int, now: datetime, *, first: int | None = None) -> SeqGap | None:
         """Notes a producer's number; a gap where it skips some. A late number closes what it fills.
 
-        The first number that comes is where counting starts: what was before it, nobody here was to hear.
+        With `first`, every number from there to `seq` has come. The first number that ever comes is where counting
+        starts: what was before it, nobody here was to hear.
         """
+        first = seq if first is None else first
         is_it = _PRODUCERS.c.producer == producer
-        step = _PRODUCERS.update().where(is_it, _PRODUCERS.c.last_seq == seq - 1).values(last_seq=seq)
+        step = _PRODUCERS.update().where(is_it, _PRODUCERS.c.last_seq == first - 1).values(last_seq=seq)
         if rows_touched(self._session.execute(step)):
             return None
         if insert_new(self._session, ProducerRow, {"producer": producer, "last_seq": seq}):
             return None
         last_seq = self._session.execute(select(_PRODUCERS.c.last_seq).where(is_it).with_for_update()).scalar_one()
+        for late in range(first, min(seq, last_seq) + 1):
+            self._fill(producer, late)
         if seq <= last_seq:
-            self._fill(producer, seq)
             return None
         self._session.execute(_PRODUCERS.update().where(is_it).values(last_seq=seq))
-        if seq == last_seq + 1:  # another worker's number came between the two looks
+        if first <= last_seq + 1:  # another worker's number came between the two looks
             return None
-        gap = SeqGap(producer, last_seq + 1, seq - 1, now)
+        gap = SeqGap(producer, last_seq + 1, first - 1, now)
         insert_all(self._session, SeqGapRow, [values_of(gap)])
         return gap
 
