@@ -223,6 +223,10 @@ class DecisionLog(Protocol):
         """served -> decisions."""
         ...
 
+    def count_between(self, bounds: Sequence[datetime]) -> Mapping[str, Sequence[int]]:
+        """served -> decisions in each [bounds[i], bounds[i + 1])."""
+        ...
+
     def tally(self, proposal_id: str, since: datetime) -> Mapping[str, int]:
         """action -> decisions under a proposal since then."""
         ...

@@ -31,7 +31,7 @@ from domain.ports import Clock, UnitOfWork
 from domain.records import Added, ImportRecord, QuarantinedRecord, StoredEvent
 from loop.deciding import Decider
 from loop.outgoing import Outgoing
-from tracker.outcomes import Ignored, OutcomeRules, Rejected, record_outcome
+from tracker.outcomes import Ignored, OutcomeResult, OutcomeRules, Rejected, record_outcome
 
 CONFLICT = "the same id came before with another body"
 
@@ -67,11 +67,11 @@ class Intake:
                 if isinstance(r.body, DecisionRequest):
                     contexts.append((r.entry, r.body))
                 else:
-                    self._take_one(books, *r.whole(), units, tally)
+                    self.take_one(books, *r.whole(), tally, units)
             except InvalidRecord as error:
                 self.reject(books, r.entry, error, tally)
         self._decide(books, contexts, units, tally)
-        self._count(books, tally)
+        self.count(books, tally)
 
     def take_rows(self, books: UnitOfWork, items: Sequence[SourceItem], content: Content) -> int:
         """A batch of a snapshot; how many went to the quarantine."""
@@ -81,7 +81,7 @@ class Intake:
             if found is not None:
                 tally.rejected[found.reason] += 1
                 self.quarantine(books, found)
-        self._count(books, tally)
+        self.count(books, tally)
         return tally.rejected.total()
 
     def _take_row(
@@ -89,8 +89,7 @@ class Intake:
     ) -> QuarantinedRecord | None:
         try:
             envelope = row_envelope(record, content, producer=self.source, read_at=self.clock.now())
-            body = parse_body(envelope)
-            self._take_one(books, envelope, body, self._units(books, [body]), tally)
+            self.take_one(books, envelope, parse_body(envelope), tally)
         except InvalidRecord as error:
             return record.quarantined(error.message)
         return None
@@ -102,16 +101,31 @@ class Intake:
         raw = raw_text({"entry_id": entry.entry_id, **entry.fields})
         self.quarantine(books, QuarantinedRecord(self.source, 0, error.message, raw))
         if tally is None:
-            self._count(books, counted)
+            self.count(books, counted)
 
     def quarantine(self, books: UnitOfWork, record: QuarantinedRecord) -> None:
-        self._count(books, Tally())  # the quarantine refers to the import
+        self.count(books, Tally())  # the quarantine refers to the import
         books.quarantine.add(self._import_id, [record])
 
-    def _take_one(self, books: UnitOfWork, envelope: Envelope, body: Body, units: dict[str, str], tally: Tally) -> None:
+    def take_one(
+        self, books: UnitOfWork, envelope: Envelope, body: Body, tally: Tally, units: dict[str, str] | None = None
+    ) -> OutcomeResult | None:
+        """Anything but a context; what became of it, where it is an outcome.
+
+        Args:
+            books: one transaction.
+            envelope: around the body.
+            body: as validated.
+            tally: counts what is ignored.
+            units: raw id -> pseudonym of the whole batch, where it was looked up already; merges are noted in it.
+
+        Raises:
+            InvalidRecord: for the quarantine.
+        """
+        units = self._units(books, [body]) if units is None else units
         match body:
             case Outcome():
-                self._outcome(books, envelope, body, units[body.unit_id], tally)
+                return self._outcome(books, envelope, body, units[body.unit_id], tally)
             case Exposure():
                 if not books.decisions.find([body.decision_id]):
                     raise InvalidRecord("exposure of an unknown decision", "expected the decision_id of an answer")
@@ -127,8 +141,11 @@ class Intake:
                 self._store(books, envelope, other, {"to": known})
                 books.units.merge(other, known, envelope.at)
                 units |= self._resolved(books, units)
+        return None
 
-    def _outcome(self, books: UnitOfWork, envelope: Envelope, outcome: Outcome, unit: str, tally: Tally) -> None:
+    def _outcome(
+        self, books: UnitOfWork, envelope: Envelope, outcome: Outcome, unit: str, tally: Tally
+    ) -> OutcomeResult:
         result = record_outcome(
             books,
             outcome,
@@ -141,6 +158,7 @@ class Intake:
             raise InvalidRecord(result.reason)
         if isinstance(result, Ignored):
             tally.ignored[result.reason] += 1
+        return result
 
     def _units(self, books: UnitOfWork, bodies: Sequence[Body]) -> dict[str, str]:
         """Raw id -> pseudonym of everybody in a batch; units that were merged into another are that one."""
@@ -192,7 +210,8 @@ class Intake:
     def _import_id(self) -> str:
         return f"stream:{self.source}"
 
-    def _count(self, books: UnitOfWork, tally: Tally) -> None:
+    def count(self, books: UnitOfWork, tally: Tally) -> None:
+        """Adds up what came, what was used, what was not and why."""
         books.imports.count_up(
             ImportRecord(
                 import_id=self._import_id,

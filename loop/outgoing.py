@@ -25,8 +25,12 @@ class Outgoing:
     clock: Clock
 
     def add(self, books: UnitOfWork, answer: Answer, unit: str, point: Point) -> None:
-        """The answer; and where a worker outside must act, the effect. Effects are never of the baseline."""
+        """The answer; and where a worker outside must act, the effect."""
         self._write(books, self.decisions_stream, answer.decision_id, "decision", answer.to_data())
+        self.add_effect(books, answer, unit, point)
+
+    def add_effect(self, books: UnitOfWork, answer: Answer, unit: str, point: Point) -> None:
+        """Where a worker outside must act. Effects are never of the baseline."""
         if answer.served == Arm.POLICY and answer.action != point.baseline and not point.is_carried_out_by_product:
             effect = _effect(answer, unit)
             self._write(books, self.effects_stream, str(effect["effect_id"]), "effect", effect)

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlmodel import Session
 
 from domain.decisions import Arm, Decision
@@ -144,6 +145,16 @@ class SqlDecisionLog:
         if decision_point is not None:
             query = query.where(_DECISIONS.c.decision_point == decision_point)
         return {served.value: n for served, n in fetch_pairs(self._session, query).items()}
+
+    def count_between(self, bounds: Sequence[datetime]) -> Mapping[str, Sequence[int]]:
+        """served -> decisions in each [bounds[i], bounds[i + 1]); one pass, the same on both engines."""
+        c = _DECISIONS.c
+        spans = [and_(c.decided_at >= a, c.decided_at < b) for a, b in pairwise(bounds)]
+        if not spans:
+            return {}
+        query = select(c.arm, *(func.count(case((span, 1))) for span in spans)).group_by(c.arm).order_by(c.arm)
+        rows = self._session.execute(query.where(c.decided_at >= bounds[0], c.decided_at < bounds[-1]))
+        return {row[0].value: tuple(row[1:]) for row in rows}
 
     def tally(self, proposal_id: str, since: datetime) -> Mapping[str, int]:
         """action -> decisions under a proposal since then."""

@@ -134,6 +134,21 @@ def test_what_was_served__counts_policy_alone(base: SqlKnowledgeBase) -> None:
         assert [d.decision_id for d in books.decisions.recent(1, "main")] == ["d-3"]
 
 
+def test_decisions__are_counted_by_span_and_by_what_was_served(base: SqlKnowledgeBase) -> None:
+    add(
+        base,
+        make_decision("d-1"),
+        make_decision("d-2", minutes=9.9, unit="u-2"),
+        make_decision("d-3", minutes=10, unit="u-3"),
+        make_decision("d-4", minutes=12, arm=Arm.HOLDOUT),
+        make_decision("d-5", minutes=20, arm=Arm.BASELINE),
+    )
+    with base.transaction() as books:
+        counted = books.decisions.count_between([at(0), at(10), at(20)])
+        assert counted == {"holdout": (0, 1), "policy": (2, 1)}
+        assert books.decisions.count_between([at(0)]) == {}
+
+
 def test_more_decisions_than_one_statement_asks_for__are_all_found_in_seconds(base: SqlKnowledgeBase) -> None:
     decisions = [make_decision(f"d-{i:05d}", minutes=i / 60) for i in range(12_000)]
     started = time.process_time()
