@@ -600,18 +600,59 @@ def audit_verify(workspace: "Workspace") -> "Answer":
     return verb.verify_audit(workspace)
 
 
+@_verb(app)
+def collect(
+    workspace: "Workspace", follow: Annotated[bool, typer.Option(help="For ever; Ctrl-C ends it.")] = False
+) -> "Answer":
+    """Take in every configured source; what fails validation goes to the quarantine."""
+    from loop import collect as verb
+
+    return verb.collect_follow(workspace) if follow else verb.collect_once(workspace)
+
+
+@_verb(app)
+def live(
+    workspace: "Workspace",
+    follow: Annotated[bool, typer.Option("--follow/--once", help="For ever, or what is there and due now.")] = True,
+    seed: Seed = 0,
+) -> "Answer":
+    """The loop: collect, decide, propose, wait for people, carry out what they approved, track, learn again."""
+    from loop import live as verb
+
+    return verb.live_follow(workspace, seed=seed) if follow else verb.live_once(workspace, seed=seed)
+
+
 @app.command()
 def demo(
     seed: Seed = 0,
     out: Annotated[
         Path | None, typer.Option(help="Keep everything in this folder; default a fresh one in the data dir.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Let the demo's second person approve without asking.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Leave the dashboard up at the end; Ctrl-C ends it.")] = False,
     as_json: Json = False,
 ) -> None:
-    """The offline loop on a reference market whose truth is known: log, analysis, training, verdict, ranked list."""
+    """The whole loop on a reference market whose truth is known: a log in, people approve, outcomes come home."""
     from loop import demo as verb
 
-    _answer(lambda: verb.demo(seed=seed, out=out), as_json)
+    def whole() -> "Answer":
+        asks = not (yes or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
+        answer = verb.demo(seed=seed, out=out, confirm=_confirm_shown if asks else None)
+        with closing(answer.workspace):
+            if serve:
+                from dashboard.serve import serve as serve_pages
+
+                answer.print()
+                serve_pages(answer.workspace)
+        return answer
+
+    _answer(whole, as_json)
+
+
+def _confirm_shown(shown: "ProposalAnswer") -> bool:
+    """Shows a proposal and asks the person at the terminal, on stderr."""
+    shown.print()
+    return typer.confirm("approve it, as the second person?", err=True)
 
 
 def _workspace(config: Path | None, overrides: list[str] | None) -> "Workspace":

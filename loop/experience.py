@@ -58,7 +58,9 @@ def live_rounds(workspace: Workspace, point: Point, now: datetime) -> LoggedDeci
     log = log_of(rows, point.action_set)
     is_gone = np.array([row.decision.decision_id in left for row in rows], dtype=np.bool_)
     prior = prior_log(workspace, point)
-    return log if prior is None or prior.panel is None or not len(log) else panel_of(log, is_gone)
+    if prior is None or prior.panel is None or not len(log):
+        return log
+    return panel_of(log, is_gone, n_periods=int(prior.panel.step.max()) + 1)
 
 
 def gather(workspace: Workspace, point: Point, live: LoggedDecisions, now: datetime, seed: int) -> Experience:

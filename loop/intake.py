@@ -31,7 +31,7 @@ from domain.ports import Clock, UnitOfWork
 from domain.records import Added, ImportRecord, QuarantinedRecord, StoredEvent
 from loop.deciding import Decider
 from loop.outgoing import Outgoing
-from tracker.outcomes import Ignored, OutcomeResult, OutcomeRules, Rejected, record_outcome
+from tracker.outcomes import Ignored, OutcomeResult, OutcomeRules, Recorded, Rejected, record_outcome
 
 CONFLICT = "the same id came before with another body"
 
@@ -158,6 +158,10 @@ class Intake:
             raise InvalidRecord(result.reason)
         if isinstance(result, Ignored):
             tally.ignored[result.reason] += 1
+        for refused in result.taken_up if isinstance(result, Recorded) else ():
+            if isinstance(refused, Rejected):  # it had waited for this one, and does not fit it
+                raw = raw_text({"outcome_id": refused.outcome_id, "corrects": outcome.outcome_id})
+                self.quarantine(books, QuarantinedRecord(self.source, 0, refused.reason, raw))
         return result
 
     def _units(self, books: UnitOfWork, bodies: Sequence[Body]) -> dict[str, str]:

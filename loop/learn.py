@@ -105,7 +105,7 @@ def _conclude(
 
 
 def _successor(judgement: Judgement, log: LoggedDecisions, margin: float) -> Comparison | None:
-    """What provably earns more than the incumbent, or less by no more than `margin` a decision; None where nothing does.
+    """What provably earns more than the incumbent, or at most `margin` a decision less; None where nothing does.
 
     The learned policy first, unless the best constant provably beats it; else that constant.
     """

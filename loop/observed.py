@@ -40,12 +40,14 @@ def log_of(rows: Sequence[ObservedDecision], actions: ActionSet) -> LoggedDecisi
     )
 
 
-def panel_of(log: LoggedDecisions, left: BoolArray) -> LoggedDecisions:
+def panel_of(log: LoggedDecisions, left: BoolArray, *, n_periods: int | None = None) -> LoggedDecisions:
     """The same rounds as a panel: a unit's decisions in time are its episode.
 
     Args:
         log: from `log_of`.
         left: (n_rounds,) whether the unit was gone after this decision.
+        n_periods: the longest an episode may be; what goes on longer goes on as another episode of the same unit, as
+            overlap shrinks with every period. None = as long as it is.
 
     A unit's last round whose following context nobody has seen yet waits; the one before it ends the episode truncated.
     """
@@ -56,12 +58,14 @@ def panel_of(log: LoggedDecisions, left: BoolArray) -> LoggedDecisions:
     is_last, first = _ends(ordered.unit), _starts(ordered.unit)
     waits = is_last & ~left
     following = np.minimum(np.arange(len(ordered)) + 1, len(ordered) - 1)
+    age = np.arange(len(ordered)) - first
+    length = n_periods or int(age.max(initial=0)) + 1
     panel = Panel(
-        episode=ordered.unit,
-        step=np.arange(len(ordered)) - first,
+        episode=np.unique(np.stack([ordered.unit, age // length]), axis=1, return_inverse=True)[1].reshape(-1),
+        step=age % length,
         next_context=ordered.context.take(following),
         terminated=left,
-        truncated=~is_last & waits[following],
+        truncated=~left & (waits[following] & ~is_last | (age % length == length - 1)),
     )
     return replace(ordered, panel=panel).take(~waits)
 

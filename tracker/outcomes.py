@@ -66,7 +66,7 @@ class Ignored:
 
 @dataclass(frozen=True)
 class Rejected:
-    """For the quarantine. Nothing was changed."""
+    """For the quarantine. Nothing was changed. Reasons hold no values, so that they can be counted."""
 
     outcome_id: str
     reason: str
@@ -124,11 +124,10 @@ def mature(books: UnitOfWork, decision_point: str, *, rules: OutcomeRules, now: 
 
 def _take(books: UnitOfWork, outcome: Outcome, at: datetime, rules: OutcomeRules, now: datetime) -> OutcomeResult:
     if not (outcome.amount.is_finite() and abs(outcome.amount) < _LARGEST):
-        return Rejected(outcome.outcome_id, f"amount {outcome.amount}, expected a number below {_LARGEST:,}")
+        return Rejected(outcome.outcome_id, f"its amount is no number below {_LARGEST:,}")
     converted = rules.exchange.convert(outcome.amount, outcome.currency, at)
     if converted is None:
-        expected = f"{rules.exchange.currency}, or a rate for {outcome.currency} on {at:%Y-%m-%d}"
-        return Rejected(outcome.outcome_id, f"currency {outcome.currency}, expected {expected}")
+        return Rejected(outcome.outcome_id, f"not in {rules.exchange.currency}, and no exchange rate for its day")
     decision = _attribute(books, outcome, at, rules, now)
     if isinstance(decision, Rejected | Parked):
         return decision
@@ -165,7 +164,7 @@ def _attribute(
     if outcome.decision_id is None:
         return books.decisions.last_eligible(outcome.unit_id, at, rules.wait_seconds)
     named = books.decisions.find([outcome.decision_id]).get(outcome.decision_id)
-    return named or Rejected(outcome.outcome_id, f"names the decision {outcome.decision_id}, which was never made")
+    return named or Rejected(outcome.outcome_id, "names a decision that was never made")
 
 
 def _of_corrected(
@@ -177,8 +176,7 @@ def _of_corrected(
     if original is None:
         return _park(books, outcome, corrects, at, now)
     if outcome.decision_id not in (None, original.decision_id):
-        found = f"names the decision {outcome.decision_id} and corrects {corrects} of {original.decision_id}"
-        return Rejected(outcome.outcome_id, found)
+        return Rejected(outcome.outcome_id, "names another decision than the outcome that it corrects")
     return None if original.decision_id is None else books.decisions.get(original.decision_id)
 
 

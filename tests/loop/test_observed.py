@@ -77,3 +77,15 @@ def test_panel__drops_decisions_about_someone_who_had_left() -> None:
     assert panel is not None
     assert panel.step.tolist() == [0, 1]
     assert panel.terminated.tolist() == [False, True]
+
+
+def test_panel__goes_on_as_another_episode_after_its_longest() -> None:
+    log = log_of([make_observed("a", day=d) for d in range(6)], ACTIONS)
+    panelled = panel_of(log, np.zeros(6, dtype=np.bool_), n_periods=2)
+    panel = panelled.panel
+    assert panel is not None
+    assert panel.episode.tolist() == [0, 0, 1, 1, 2]
+    assert panel.step.tolist() == [0, 1, 0, 1, 0]
+    assert panel.truncated.tolist() == [False, True, False, True, True]
+    assert panel.next_context.column("day").tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert set(panelled.unit.tolist()) == {0}
