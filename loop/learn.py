@@ -19,7 +19,7 @@ from domain.strategies import Strategy
 from evaluation.judge import judge_learner
 from evaluation.judgement import Judgement
 from evaluation.target import Target, target_of_policy
-from loop.experience import Experience, gather, live_rounds
+from loop.experience import Experience, gather, keep_evidence, live_rounds
 from loop.points import Point, point_of
 from loop.runs import RunDirectory
 from loop.shelf import PolicyShelf
@@ -65,17 +65,20 @@ def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, see
     if len(live) < least:
         return Relearned(decision_point, f"{len(live):,} matured decisions of {least:,} needed", len(live))
     run = workspace.start_run("learn", seed=seed)
-    experience = gather(workspace, point, live, now, seed)
     with workspace.knowledge.transaction() as books:
         incumbent = base_version(books, workspace.settings, decision_point, ALL)
         base = _target(PolicyShelf(workspace.data_dir), books, _rival(incumbent, point), point)
+    experience = gather(workspace, point, live, incumbent, now=now, seed=seed)
+    held = experience.heldout
     judgement = judge_learner(
         experience.log,
         experience.learner,
-        lambda _log: base,
+        lambda _log: base if held is None else Target(incumbent, distribution=held.incumbent),
         config=EvaluationConfig(),
         rng=np.random.default_rng(seed),
+        heldout=None if held is None else held.log,
     )
+    keep_evidence(run.path, experience, judgement.evidence.distribution, point)
     return _conclude(workspace, point, run, experience, judgement, incumbent, now, seed)
 
 
@@ -150,7 +153,7 @@ def _deliver(
     """(the strategy's action, its policy version): a constant is its action; what was learned is registered."""
     if successor.candidate != LEARNED:
         return successor.candidate.removeprefix("constant:"), successor.candidate
-    policy = experience.learner.fit(experience.log, np.random.default_rng(seed))
+    policy = experience.learner.fit(experience.everything, np.random.default_rng(seed))
     version = save_policy(policy, run.path / "policy", training_run=run.name)
     record = PolicyRecord(
         policy_version=version,
