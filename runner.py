@@ -622,6 +622,20 @@ def live(
     return verb.live_follow(workspace, seed=seed) if follow else verb.live_once(workspace, seed=seed)
 
 
+@_verb(app)
+def serve(
+    workspace: "Workspace",
+    host: Annotated[
+        str, typer.Option(help="Address; another than this machine's own takes AMSO_API_KEY.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 8765,
+) -> "Answer":
+    """Dashboard for people, HTTP API for products, until Ctrl-C."""
+    from dashboard import serve as verb
+
+    return verb.serve(workspace, host=host, port=port)
+
+
 @app.command()
 def demo(
     seed: Seed = 0,

@@ -5,9 +5,10 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from dashboard.api import KEY_VARIABLE
 from dashboard.app import create_app
@@ -17,6 +18,19 @@ from domain.errors import ConfigError, SourceUnavailable
 from loop.wiring import Workspace
 
 GRACE_SECONDS = 1  # for requests under way when it ends
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where it was, once it has ended."""
+
+    url: str
+
+    def to_data(self) -> dict[str, object]:
+        return {"url": self.url}
+
+    def print(self) -> None:
+        sys.stdout.write("ended\n")
 
 
 class Server(uvicorn.Server):
@@ -31,12 +45,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make_server(app: FastAPI) -> Server:
+def make_server(app: ASGIApp, feed: Feed) -> Server:
     """A server that logs warnings only; `run(sockets=[...])` serves."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, server_header=False
     )
-    return Server(config, app.state.feed)
+    return Server(config, feed)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -63,11 +77,11 @@ def bind(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve(workspace: Workspace, *, host: str = "127.0.0.1", port: int = 8765) -> None:
+def serve(workspace: Workspace, *, host: str = "127.0.0.1", port: int = 8765) -> Served:
     """The verb: serves until SIGINT or SIGTERM.
 
     Raises:
-        ConfigError: another host than this machine's own without a key for products.
+        ConfigError: another host than this machine's own without a key for products; a mode that cannot be served.
         SourceUnavailable: the port is taken.
     """
     is_loopback, has_key = host in LOOPBACK_HOSTS, bool(workspace.environ.get(KEY_VARIABLE))
@@ -76,11 +90,14 @@ def serve(workspace: Workspace, *, host: str = "127.0.0.1", port: int = 8765) ->
             f"the host {host} can be reached by others, and {KEY_VARIABLE} is not set",
             f"set {KEY_VARIABLE}, which products then send, or serve 127.0.0.1",
         )
+    workspace.settings.refuse_unenforced_modes()
     app = create_app(workspace, is_loopback=is_loopback)
     with bind(host, port) as listening, _ends_quietly():
-        sys.stdout.write("\n".join(_greeting(url_of(host, listening), has_key=has_key)) + "\n")
-        sys.stdout.flush()
-        make_server(app).run(sockets=[listening])
+        url = url_of(host, listening)
+        sys.stderr.write("\n".join(_greeting(url, has_key=has_key)) + "\n")
+        sys.stderr.flush()
+        make_server(app, app.state.feed).run(sockets=[listening])
+    return Served(url)
 
 
 def url_of(host: str, listening: socket.socket) -> str:

@@ -8,6 +8,8 @@
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  const day = (seconds) => new Date(seconds * 1e3).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+
   function options(element, columns) {
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
     return {
@@ -15,9 +17,9 @@
       width: Math.max(element.clientWidth, 240),
       height: HEIGHT,
       scales: { y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.05] } },
-      axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((t) => t.toLocaleString("en")) }],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map(day) }, { ...axis, size: 60, values: (_, ticks) => ticks.map((t) => t.toLocaleString("en")) }],
       series: [
-        { value: "{YYYY}-{MM}-{DD}" },
+        { label: "day", value: (_, seconds) => (seconds === null ? "–" : day(seconds)) },
         ...columns.map((column, i) => ({ label: column.name, stroke: colour(COLOURS[i]), width: 2, points: { size: 5 } })),
       ],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
