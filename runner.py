@@ -649,18 +649,21 @@ def demo(
     """The whole loop on a reference market whose truth is known: a log in, people approve, outcomes come home."""
     from loop import demo as verb
 
+    folders: list[Path] = []
+
     def whole() -> "Answer":
         asks = not (yes or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
         answer = verb.demo(seed=seed, out=out, confirm=_confirm_shown if asks else None)
-        with closing(answer.workspace):
-            if serve:
-                from dashboard.serve import serve as serve_pages
-
-                answer.print()
-                serve_pages(answer.workspace)
+        answer.workspace.close()
+        folders.append(answer.folder)
         return answer
 
     _answer(whole, as_json)
+    if serve:
+        from dashboard.serve import serve as serve_pages
+
+        with closing(_workspace(folders[0] / "amso.yaml", None)) as workspace:
+            serve_pages(workspace)
 
 
 def _confirm_shown(shown: "ProposalAnswer") -> bool:

@@ -28,7 +28,7 @@ from loop.wiring import Workspace
 MIN_ROUNDS = 30  # of an action, to be chosen: fewer than of a foreign log, because these were drawn by known chances
 
 # The market is refitted to the live rounds too, so it teaches them already; replayed beside it they narrow what the
-# agent tries. With 8,000 of them in the demo's market the exact score was .85 and .86 at a share of .9, .91 to .96 at .2.
+# agent tries. With 8,000 of them in the demo's market the exact score was .85, .86 at a share of .9, .91 to .96 at .2.
 LIVE_DQN = DqnConfig(prior_transitions=30_000, max_real_share=0.25)
 
 
