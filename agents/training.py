@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 
 from agents.dqn import MarketDQN
 from agents.replay import RealTransitions
@@ -61,6 +62,9 @@ def train_in_market(
         agent = MarketDQN(MarketVecEnv(core), config, discount=discount, rng=rng, real=real)
         deliver = partial(policy_of, dynamics=dynamics, support=support)
         recorder = _CurveRecorder(deliver, config.periods, on_progress, evaluate)
+        agent.set_logger(
+            Logger(None, [])
+        )  # stable-baselines3's own leaves a folder behind in every temporary directory
         agent.learn(config.periods * config.n_customers, callback=recorder)
         return TrainedAgent(deliver(agent), tuple(recorder.curve))
 
