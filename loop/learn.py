@@ -235,12 +235,11 @@ def _tell(judgement: Judgement, successor: Comparison | None, incumbent: str, ma
     if asked.difference is None:
         return f"cannot tell whether anything earns more than {incumbent}: {judgement.reasons[0]}"
     found = f"{asked.difference:.4g} [{asked.low:.4g}, {asked.high:.4g}]"
-    claim = (
-        f"earns more than {incumbent}" if not margin else f"earns at most {margin:g} a decision less than {incumbent}"
-    )
+    worse = f"is not worse than {incumbent} by more than {margin:g} a decision"
+    claim = worse if margin else f"earns more than {incumbent}"
     if successor is None:
         return f"not proven that {asked.candidate} {claim}: {found}"
-    return f"{asked.candidate} provably {claim}: {found}; proposed"
+    return f"proven that {asked.candidate} {claim}: {found}; proposed"
 
 
 def _metrics(found: Relearned) -> dict[str, object]:
