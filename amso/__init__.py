@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from amso._rooms import put_rooms_on_path
 
 if TYPE_CHECKING:
-    from loop.api import LogOptions, evaluate, load_policy, read_log, register_envs, train
+    from loop.api import Amso, LogOptions, evaluate, load_policy, open, read_log, register_envs, train  # noqa: A004
 
-__all__ = ["LogOptions", "evaluate", "load_policy", "read_log", "register_envs", "train"]
+__all__ = ["Amso", "LogOptions", "evaluate", "load_policy", "open", "read_log", "register_envs", "train"]
 __version__ = "0.1.0"
 
 
