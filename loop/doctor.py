@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from config.decision_points import Mode
 from config.load import load_settings
 from config.settings import Settings
 from domain.errors import AmsoError
 from domain.log import LogRead
+from domain.people import Role
 from loop.logs import LogRequest, log_to_data, read_and_record, resolve_log
 from loop.text import console, table
 from loop.wiring import Workspace, open_workspace
@@ -82,25 +85,65 @@ def doctor(config: Path | None, overrides: Sequence[str], request: LogRequest) -
     workspace = _attempt("stores", lambda: open_workspace(config, overrides))
     if isinstance(workspace, Check):
         return DoctorAnswer((*checks, workspace), readiness(None), None)
-    checks.append(Check("stores", "ok", f"data dir {workspace.data_dir}; SQL opens and is at the newest schema"))
-    read = _attempt("decision log", _reader(workspace, request))
+    with closing(workspace):
+        checks += [_stores(workspace), _redis(workspace), *_gated(workspace)]
+        live = _live(workspace, checks)
+        read = _attempt("decision log", _reader(workspace, request))
     if isinstance(read, Check):
-        return DoctorAnswer((*checks, read), readiness(None), None)
-    return DoctorAnswer((*checks, Check("decision log", "ok", _describe_log(read))), readiness(read), log_to_data(read))
+        return DoctorAnswer((*checks, read), readiness(None, live), None)
+    checks.append(Check("decision log", "ok", _describe_log(read)))
+    return DoctorAnswer(tuple(checks), readiness(read, live), log_to_data(read))
 
 
-def readiness(read: LogRead | None) -> tuple[Readiness, ...]:
-    """What a log allows today; without a log, nothing yet."""
+def readiness(read: LogRead | None, live: Readiness | None = None) -> tuple[Readiness, ...]:
+    """What a log and the settings allow today; without a log, nothing is known yet."""
+    live = live or Readiness("live", False, "the settings or stores do not open")
     if read is None:
         missing = "no readable decision log; one with an action and a reward column is the first step"
-        return tuple(Readiness(c, False, missing) for c in ("describe", "forecast", "evaluate", "learn", "live"))
+        return (*(Readiness(c, False, missing) for c in ("describe", "forecast", "evaluate", "learn")), live)
     return (
         Readiness("describe", True, f"{len(read.log):,} usable rows"),
         _forecast(read),
         _evaluate(read),
         _learn(read),
-        Readiness("live", False, "serving decisions under approval is not part of this version"),
+        live,
     )
+
+
+def _stores(workspace: Workspace) -> Check:
+    return Check("stores", "ok", f"data dir {workspace.data_dir}; SQL opens and is at the newest schema")
+
+
+def _redis(workspace: Workspace) -> Check:
+    found = _attempt("redis", workspace.wire.check)
+    return found if isinstance(found, Check) else Check("redis", "ok", f"{workspace.wire.where} answers")
+
+
+def _gated(workspace: Workspace) -> list[Check]:
+    """What keeps a decision point from acting under approval."""
+    refused = _attempt("gated", workspace.settings.refuse_unenforced_modes)
+    if isinstance(refused, Check):
+        return [refused]
+    points = workspace.settings.decision_points.items()
+    gated = [name for name, point in points if point.mode is Mode.GATED]
+    with workspace.knowledge.transaction() as books:
+        approvers = [p.name for p in books.people.all() if p.has(Role.APPROVER)]
+    if gated and not approvers:
+        hint = "`amso people add NAME --role approver`; until then the baseline is served"
+        return [Check("people", "warn", f"{', '.join(gated)}: gated, and nobody may approve yet", hint)]
+    return []
+
+
+def _live(workspace: Workspace, checks: Sequence[Check]) -> Readiness:
+    """Whether contexts can be answered, and how."""
+    broken = [c.subject for c in checks if c.state == "fail"]
+    if broken:
+        return Readiness("live", False, f"mend first: {', '.join(broken)}")
+    points = workspace.settings.decision_points
+    served = {name: point.mode.value for name, point in points.items() if point.actions and point.mode is not Mode.OFF}
+    if not served:
+        return Readiness("live", False, "no decision point names its actions: fill in decision_points.*.actions")
+    return Readiness("live", True, ", ".join(f"{name} in mode {mode}" for name, mode in served.items()))
 
 
 def _attempt(subject: str, act: Callable[[], T]) -> T | Check:
