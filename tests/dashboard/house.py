@@ -27,6 +27,7 @@ from loop.wiring import Workspace
 from tracker.rollout import advance
 
 POINT = "paywall"
+UNIT_KEY = {"AMSO_UNIT_KEY": "k" * 32}  # so that the same customers are in the same arms every time
 HOSTILE = "<script>alert('x')</script>\"'&"
 MONTHLY = Segment("plan is monthly", Predicate((Condition("plan", any_of=("monthly",)),)))
 
@@ -88,16 +89,18 @@ def open_house(
     """Args: `knowledge` instead of the real one, once people are there; `came_from` as every request's address."""
     settings = make_settings(folder, **changes)
     real = open_knowledge(settings.sql_url)
-    workspace = Workspace(settings, real, clock or SystemClock(), environ or {})
+    workspace = Workspace(settings, real, clock or SystemClock(), {**UNIT_KEY, **(environ or {})})
     tokens = {name: _add(workspace, name, role) for name, role in PEOPLE.items()}
     if knowledge is not None:
         workspace = replace(workspace, knowledge=knowledge)
     try:
         with serving(workspace, came_from) as url:
             house = House(workspace, tokens, url)
-            yield house
-            for client in house.clients:
-                client.close()
+            try:
+                yield house
+            finally:
+                for client in house.clients:
+                    client.close()
     finally:
         workspace.close()
         real.close()
