@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loop.api import Amso, LogOptions, evaluate, load_policy, open, read_log, register_envs, train  # noqa: A004
 
 __all__ = ["Amso", "LogOptions", "evaluate", "load_policy", "open", "read_log", "register_envs", "train"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> object:
