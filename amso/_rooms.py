@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOMS = (
     "runner",
+    "commands",
     "dashboard",
     "loop",
     "recommendation",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import runner
+from commands import asking
 from domain.errors import IllegalTransition
 from domain.ports import DrivenClock
 from domain.proposals import Status
@@ -152,7 +152,7 @@ def test_gate__asks_in_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPat
     ana, ben = hire("ana", "proposer"), hire("ben", "approver")
     name = answer("propose", recommended("promo"), token=ana)["proposal_id"]
     assert "usage_error: there is no terminal" in refusal("approve", name, token=ben, exit_code=2)
-    monkeypatch.setattr(runner, "_is_terminal", lambda: True)
+    monkeypatch.setattr(asking, "is_terminal", lambda: True)
     no = amso("approve", name, token=ben, text="n\n")
     assert no.exit_code == 1
     assert "against constant:none" in no.stdout

@@ -1,0 +1,86 @@
+"""From a log to a policy, its verdict and a ranked list; the versions that are registered."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.decorators import reads_log, with_verdict, with_workspace
+from commands.options import Baseline, DecisionPoint, Log, LogArgument, Seed
+
+if TYPE_CHECKING:
+    from loop.answer import Answer
+    from loop.logs import LogRequest
+    from loop.wiring import Workspace
+
+
+@with_verdict
+@reads_log(Log, None)
+def train(
+    workspace: "Workspace",
+    request: "LogRequest",
+    baseline: Baseline = None,
+    heldout: Annotated[Path | None, typer.Option(help="Judge the delivered policy on this log instead.")] = None,
+    algo: Annotated[str | None, typer.Option(help="outcome, bandit or dqn; default by the kind of log.")] = None,
+    seed: Seed = 0,
+) -> "Answer":
+    """Fit the market, learn a policy, judge it on rows it did not see, register what is delivered."""
+    from loop import train as verb
+
+    return verb.train(workspace, request, baseline=baseline, heldout=heldout, algo=algo, seed=seed)
+
+
+@with_verdict
+@reads_log(LogArgument, None)
+def evaluate(
+    workspace: "Workspace",
+    request: "LogRequest",
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="constant:ACTION, uniform, logged, probabilities:PREFIX, version:ID or path:DIR.", show_default=False
+        ),
+    ],
+    baseline: Baseline = None,
+    seed: Seed = 0,
+) -> "Answer":
+    """What a policy would have earned, from the log alone, with intervals and a verdict."""
+    from loop import evaluate as verb
+
+    return verb.evaluate(workspace, request, policy=policy, baseline=baseline, seed=seed)
+
+
+@with_workspace
+@reads_log(Log, None)
+def recommend(
+    workspace: "Workspace",
+    request: "LogRequest",
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Policy SPEC to rank beside the actions; default the newest version.")
+    ] = None,
+    baseline: Baseline = None,
+    seed: Seed = 0,
+) -> "Answer":
+    """Ranked strategies with expected value, cost, ROI and interval; an experiment where the data cannot tell."""
+    from loop import recommend as verb
+
+    return verb.recommend(workspace, request, policies=policy or (), baseline=baseline, seed=seed)
+
+
+@with_workspace
+def policies_list(workspace: "Workspace", decision_point: DecisionPoint = None) -> "Answer":
+    """All versions, the newest first."""
+    from loop import policies as verb
+
+    return verb.list_policies(workspace, decision_point)
+
+
+@with_workspace
+def policies_show(
+    workspace: "Workspace",
+    policy_version: Annotated[str, typer.Argument(help="Version id.")],
+) -> "Answer":
+    """One version: where it came from, what it may do, whether its files are intact."""
+    from loop import policies as verb
+
+    return verb.show_policy(workspace, policy_version)
