@@ -11,77 +11,88 @@ import typer
 from commands import data, gate, learning, people, running
 from commands.answering import write_error
 
-app = typer.Typer(
-    name="amso",
-    help="From a business's own records to an approved, tracked policy of which customer gets which offer.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 # click's UsageError, wherever typer keeps it: every complaint about the words on the command line
 Unparsable: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 
-COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `--help`
-    "init": data.init,
-    "doctor": data.doctor,
-    "import": data.import_,
-    "analyze": data.analyze,
-    "train": learning.train,
-    "evaluate": learning.evaluate,
-    "recommend": learning.recommend,
-    "login": people.login,
-    "logout": people.logout,
-    "propose": gate.propose,
-    "approve": gate.approve,
-    "reject": gate.reject,
-    "withdraw": gate.withdraw,
-    "pause": gate.pause,
-    "resume": gate.resume,
-    "rollback": gate.rollback,
-    "halt": gate.halt,
-    "status": running.status,
-    "replay": running.replay,
-    "collect": data.collect,
-    "live": running.live,
-    "serve": running.serve,
-    "demo": running.demo,
+SECTIONS: dict[str, dict[str, Callable[..., None]]] = {  # in the order of `--help`
+    "Start": {"demo": running.demo, "init": data.init, "doctor": data.doctor},
+    "From data to a ranked list": {
+        "collect": data.collect,
+        "import": data.import_,
+        "analyze": data.analyze,
+        "train": learning.train,
+        "evaluate": learning.evaluate,
+        "recommend": learning.recommend,
+        "policies list": learning.policies_list,
+        "policies show": learning.policies_show,
+    },
+    "People and approval": {
+        "login": people.login,
+        "logout": people.logout,
+        "propose": gate.propose,
+        "approve": gate.approve,
+        "reject": gate.reject,
+        "withdraw": gate.withdraw,
+        "proposals list": gate.proposals_list,
+        "proposals show": gate.proposals_show,
+        "people add": people.people_add,
+        "people list": people.people_list,
+        "people rotate": people.people_rotate,
+        "people revoke": people.people_revoke,
+    },
+    "Live": {
+        "live": running.live,
+        "serve": running.serve,
+        "status": running.status,
+        "pause": gate.pause,
+        "resume": gate.resume,
+        "rollback": gate.rollback,
+        "halt": gate.halt,
+    },
+    "Looking back": {
+        "replay": running.replay,
+        "decisions list": running.decisions_list,
+        "decisions show": running.decisions_show,
+        "audit verify": running.audit_verify,
+    },
+}
+GROUPS = {
+    "policies": "Registered policy versions: list, show. (Promoting one is proposing it.)",
+    "proposals": "What was proposed, and where it stands: list, show.",
+    "people": "Who may propose and approve: add, list, rotate, revoke.\n\n"
+    "An operator's act: whoever can write the data dir can do it. Where the config names `people`, only those, "
+    "with its roles.",
+    "decisions": "What was decided, with everything that was known: list, show.",
+    "audit": "The audit chain: verify.",
 }
 
 
-def _group(name: str, help: str, **commands: Callable[..., None]) -> None:  # noqa: A002 # typer's word
-    group = typer.Typer(help=help, no_args_is_help=True)
-    for verb, command in commands.items():
-        group.command(verb)(command)
-    app.add_typer(group, name=name)
+def _make_app() -> typer.Typer:
+    app = typer.Typer(
+        name="amso",
+        help="From a business's own records to an approved, tracked policy of which customer gets which offer.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        epilog="Exit codes: 0 done (a verdict is an answer), 1 a failure that was handled or an act refused, "
+        "2 usage or config, 3 worth retrying.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    groups: dict[str, typer.Typer] = {}
+    for section, commands in SECTIONS.items():
+        for words, command in commands.items():
+            *group, verb = words.split()
+            if not group:
+                app.command(verb, rich_help_panel=section)(command)
+                continue
+            name = group[0]
+            if name not in groups:
+                groups[name] = typer.Typer(help=GROUPS[name], no_args_is_help=True)
+                app.add_typer(groups[name], name=name, rich_help_panel=section)
+            groups[name].command(verb)(command)
+    return app
 
 
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
-
-_group(
-    "policies",
-    "Registered policy versions. (Promoting one is proposing it.)",
-    list=learning.policies_list,
-    show=learning.policies_show,
-)
-_group(
-    "people",
-    "Who may propose and approve. An operator's act: whoever can write the data dir can do it. "
-    "Where the config names `people`, only those, with its roles.",
-    add=people.people_add,
-    list=people.people_list,
-    rotate=people.people_rotate,
-    revoke=people.people_revoke,
-)
-_group("proposals", "What was proposed, and where it stands.", list=gate.proposals_list, show=gate.proposals_show)
-_group(
-    "decisions",
-    "What was decided, with everything that was known.",
-    list=running.decisions_list,
-    show=running.decisions_show,
-)
-_group("audit", "The audit chain.", verify=running.audit_verify)
+app = _make_app()
 
 
 def main() -> None:
@@ -92,7 +103,9 @@ def main() -> None:
         sys.exit(130)
     except Unparsable as error:
         if "--json" in sys.argv:
-            write_error("usage_error", error.format_message(), "see --help")
+            write_error(
+                "usage_error", error.format_message(), f"see `{error.ctx.command_path} --help`" if error.ctx else ""
+            )
         else:
             error.show()
         sys.exit(error.exit_code)

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
@@ -14,15 +14,27 @@ if TYPE_CHECKING:
     from loop.answer import Answer
 
 
+Found = TypeVar("Found")
+
+
 def answer(verb: Callable[[], "Answer"], as_json: bool, require: Verdict | None = None) -> None:
-    """Calls the verb, prints what it answers, turns handled errors into messages and exit codes."""
+    """Calls the verb and prints what it answers; exits with its code."""
+    show(attempt(verb, as_json), as_json, require)
+
+
+def attempt(verb: Callable[[], Found], as_json: bool) -> Found:
+    """Calls the verb; turns handled errors into messages and exit codes."""
     try:
-        found = verb()
+        return verb()
     except AmsoError as error:
         _refuse(error, as_json)
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; finished run directories are complete\n")
         raise typer.Exit(130) from None
+
+
+def show(found: "Answer", as_json: bool, require: Verdict | None = None) -> None:
+    """Prints an answer; exits with 1 where it is not what was required."""
     if as_json:
         sys.stdout.write(json.dumps(found.to_data(), indent=2, allow_nan=False) + "\n")
     else:

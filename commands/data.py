@@ -8,7 +8,7 @@ import typer
 
 from commands.answering import answer
 from commands.decorators import reads_log, with_workspace
-from commands.options import ConfigFile, Json, Log, LogArgument, Overrides, Seed
+from commands.options import ConfigFile, FileToRead, Json, Log, Overrides, Seed
 
 if TYPE_CHECKING:
     from loop.answer import Answer
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 def init(
-    template: Annotated[str | None, typer.Option(help="subscription, shop, app or media.")] = None,
-    source: Annotated[Path | None, typer.Option("--from", help="A decision log to guess the config from.")] = None,
+    template: Annotated[str | None, typer.Option(help="Kind of business: subscription, shop, app or media.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Or a decision log to guess it from.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where to write the config.")] = Path("amso.yaml"),
     force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
     as_json: Json = False,
@@ -40,12 +42,12 @@ def doctor(
 
 
 @with_workspace
-@reads_log(LogArgument, inspect.Parameter.empty)
+@reads_log(FileToRead, inspect.Parameter.empty)
 def import_(
     workspace: "Workspace",
     request: "LogRequest",
 ) -> "Answer":
-    """Validate one file; count and quarantine what fails, with its reason and its raw form."""
+    """Validate one decision log; count and quarantine what fails, with its reason and its raw form."""
     from loop import imports as verb
 
     return verb.import_file(workspace, request)
@@ -53,7 +55,7 @@ def import_(
 
 @with_workspace
 def collect(
-    workspace: "Workspace", follow: Annotated[bool, typer.Option(help="For ever; Ctrl-C ends it.")] = False
+    workspace: "Workspace", follow: Annotated[bool, typer.Option(help="Go on for ever, or until Ctrl-C.")] = False
 ) -> "Answer":
     """Take in every configured source; what fails validation goes to the quarantine."""
     from loop import collect as verb

@@ -6,7 +6,19 @@ import typer
 
 from commands import asking
 from commands.decorators import with_workspace
-from commands.options import Budget, LossCap, Note, ProposalId, ProposalOrStrategy, Reach, Reason, Scope
+from commands.options import (
+    Budget,
+    LessBudget,
+    LessLoss,
+    LessReach,
+    LossCap,
+    Note,
+    ProposalId,
+    ProposalOrStrategy,
+    Reach,
+    Reason,
+    Scope,
+)
 from domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,15 +30,21 @@ if TYPE_CHECKING:
 def propose(
     workspace: "Workspace",
     token: str | None,
-    strategy: Annotated[str | None, typer.Argument(metavar="STRATEGY", help="strategy_id of `recommend`.")] = None,
-    policy: Annotated[str | None, typer.Option(help="Instead: a registered policy version, for everyone.")] = None,
+    strategy: Annotated[
+        str | None, typer.Argument(metavar="STRATEGY", help="A strategy_id of `amso recommend`, st-...")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Instead: a registered policy, for everyone.")
+    ] = None,
     reach: Reach = None,
     budget: Budget = None,
     loss_cap: LossCap = None,
     active_days: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Days after the canary; default as long as an approval holds, or an experiment takes."
+            min=0,
+            metavar="DAYS",
+            help="How long after the canary; default as long as an approval holds, or an experiment takes.",
         ),
     ] = None,
     revises: Annotated[
@@ -57,11 +75,14 @@ def approve(
     token: str | None,
     as_json: bool,
     proposal: ProposalId,
-    seen_hash: Annotated[str | None, typer.Option("--hash", help="The hash of what you looked at.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="As it stands now, without asking.")] = False,
-    reach: Reach = None,
-    budget: Budget = None,
-    loss_cap: LossCap = None,
+    seen_hash: Annotated[
+        str | None,
+        typer.Option("--hash", metavar="HASH", help="`seen_hash` of what you looked at; anything else is refused."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="As it stands now, without showing and asking.")] = False,
+    reach: LessReach = None,
+    budget: LessBudget = None,
+    loss_cap: LessLoss = None,
     note: Note = "",
 ) -> "Answer":
     """Give your word on a proposal, or on less than it asks for; a terminal shows it and asks."""
@@ -76,7 +97,7 @@ def approve(
 
 @with_workspace
 def reject(workspace: "Workspace", token: str | None, proposal: ProposalId, reason: Reason = "") -> "Answer":
-    """One approver's no is enough."""
+    """Say no to a proposal, for good; one approver's no is enough."""
     from loop import gate as verb
 
     return verb.reject(workspace, token, proposal, reason=reason)
@@ -84,7 +105,7 @@ def reject(workspace: "Workspace", token: str | None, proposal: ProposalId, reas
 
 @with_workspace
 def withdraw(workspace: "Workspace", token: str | None, proposal: ProposalId, reason: Reason = "") -> "Answer":
-    """Take back what is not live yet."""
+    """Take back a proposal that is not live yet: its proposer, or an approver."""
     from loop import gate as verb
 
     return verb.withdraw(workspace, token, proposal, reason=reason)
@@ -103,10 +124,11 @@ def resume(
     workspace: "Workspace",
     token: str | None,
     proposal: Annotated[
-        str | None, typer.Argument(metavar="PROPOSAL", help="A paused one: pr-..., or the strategy's st-...")
+        str | None, typer.Argument(metavar="PROPOSAL", help="A paused one: pr-..., or its strategy's st-...")
     ] = None,
     halt: Annotated[
-        str | None, typer.Option("--halt", metavar="SCOPE", help="Instead: a halt. One person asks, a second confirms.")
+        str | None,
+        typer.Option("--halt", metavar="SCOPE", help="Instead: what was halted. One person asks, a second confirms."),
     ] = None,
     reason: Reason = "",
 ) -> "Answer":
@@ -131,7 +153,7 @@ def rollback(workspace: "Workspace", token: str | None, proposal: ProposalOrStra
 
 @with_workspace
 def halt(workspace: "Workspace", token: str | None, scope: Scope = "global", reason: Reason = "") -> "Answer":
-    """The kill switch: nothing but the baseline from now on."""
+    """The kill switch: nothing but the baseline from now on; anybody with a token may."""
     from loop import halts as verb
 
     return verb.halt(workspace, token, scope, reason)
@@ -139,7 +161,7 @@ def halt(workspace: "Workspace", token: str | None, scope: Scope = "global", rea
 
 @with_workspace
 def proposals_list(workspace: "Workspace") -> "Answer":
-    """All of them, the newest first."""
+    """All proposals, the newest first."""
     from loop import gate as verb
 
     return verb.list_proposals(workspace)
@@ -147,7 +169,7 @@ def proposals_list(workspace: "Workspace") -> "Answer":
 
 @with_workspace
 def proposals_show(workspace: "Workspace", proposal: ProposalId) -> "Answer":
-    """One with everything that it takes to judge it."""
+    """One proposal, with everything that it takes to judge it."""
     from loop import gate as verb
 
     return verb.show_proposal(workspace, proposal)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.decorators import reads_log, with_verdict, with_workspace
-from commands.options import Baseline, DecisionPoint, Log, LogArgument, Seed
+from commands.options import SPECS, Algo, Baseline, Log, LogArgument, OnlyPoint, Seed
 
 if TYPE_CHECKING:
     from loop.answer import Answer
@@ -20,8 +20,10 @@ def train(
     workspace: "Workspace",
     request: "LogRequest",
     baseline: Baseline = None,
-    heldout: Annotated[Path | None, typer.Option(help="Judge the delivered policy on this log instead.")] = None,
-    algo: Annotated[str | None, typer.Option(help="outcome, bandit or dqn; default by the kind of log.")] = None,
+    heldout: Annotated[
+        Path | None, typer.Option(metavar="LOG", help="Judge it on this decision log; default rows left out of --log.")
+    ] = None,
+    algo: Algo = None,
     seed: Seed = 0,
 ) -> "Answer":
     """Fit the market, learn a policy, judge it on rows it did not see, register what is delivered."""
@@ -37,9 +39,7 @@ def evaluate(
     request: "LogRequest",
     policy: Annotated[
         str,
-        typer.Option(
-            help="constant:ACTION, uniform, logged, probabilities:PREFIX, version:ID or path:DIR.", show_default=False
-        ),
+        typer.Option(metavar="SPEC", help=f"What is judged: {SPECS}."),
     ],
     baseline: Baseline = None,
     seed: Seed = 0,
@@ -56,7 +56,11 @@ def recommend(
     workspace: "Workspace",
     request: "LogRequest",
     policy: Annotated[
-        list[str] | None, typer.Option(help="Policy SPEC to rank beside the actions; default the newest version.")
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Policy to rank beside the actions; default the newest registered version; may be repeated.",
+        ),
     ] = None,
     baseline: Baseline = None,
     seed: Seed = 0,
@@ -68,8 +72,8 @@ def recommend(
 
 
 @with_workspace
-def policies_list(workspace: "Workspace", decision_point: DecisionPoint = None) -> "Answer":
-    """All versions, the newest first."""
+def policies_list(workspace: "Workspace", decision_point: OnlyPoint = None) -> "Answer":
+    """All registered versions, the newest first."""
     from loop import policies as verb
 
     return verb.list_policies(workspace, decision_point)
@@ -78,7 +82,7 @@ def policies_list(workspace: "Workspace", decision_point: DecisionPoint = None) 
 @with_workspace
 def policies_show(
     workspace: "Workspace",
-    policy_version: Annotated[str, typer.Argument(help="Version id.")],
+    policy_version: Annotated[str, typer.Argument(metavar="VERSION", help="Its id, p-...")],
 ) -> "Answer":
     """One version: where it came from, what it may do, whether its files are intact."""
     from loop import policies as verb

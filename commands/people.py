@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def people_add(
     workspace: "Workspace",
     name: Name,
-    role: Annotated[list[Role] | None, typer.Option(help="May be repeated; default the config's.")] = None,
-    team: Annotated[str | None, typer.Option(help="Tiers may ask for teams.")] = None,
+    role: Annotated[
+        list[Role] | None, typer.Option(help="What the person may do; may be repeated; default the config's.")
+    ] = None,
+    team: Annotated[str | None, typer.Option(help="For risk tiers that ask for approvers of certain teams.")] = None,
 ) -> "Answer":
     """Add a person; the token is printed once and stored nowhere."""
     from loop import people as verb
@@ -29,7 +31,7 @@ def people_add(
 
 @with_workspace
 def people_list(workspace: "Workspace") -> "Answer":
-    """Everybody with roles and team."""
+    """Everybody, with roles and team."""
     from loop import people as verb
 
     return verb.list_people(workspace)
@@ -37,7 +39,7 @@ def people_list(workspace: "Workspace") -> "Answer":
 
 @with_workspace
 def people_rotate(workspace: "Workspace", name: Name) -> "Answer":
-    """A new token; the old one proves nobody any more."""
+    """Give a person a new token; the old one proves nobody any more."""
     from loop import people as verb
 
     return verb.rotate_token(workspace, name)
@@ -45,7 +47,7 @@ def people_rotate(workspace: "Workspace", name: Name) -> "Answer":
 
 @with_workspace
 def people_revoke(workspace: "Workspace", name: Name) -> "Answer":
-    """Acts no more; what the person approved before stands."""
+    """Let a person act no more; what was approved before stands."""
     from loop import people as verb
 
     return verb.revoke_person(workspace, name)
@@ -61,7 +63,7 @@ def login(workspace: "Workspace") -> "Answer":
 
 @with_workspace
 def logout(workspace: "Workspace") -> "Answer":
-    """Forget the token here."""
+    """Forget the token here; `amso people rotate` ends it everywhere."""
     from loop import identity as verb
 
     return verb.logout(workspace)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands import asking
-from commands.answering import answer
+from commands.answering import attempt, show
 from commands.decorators import open_workspace, with_workspace
-from commands.options import DecisionId, DecisionPoint, Json, Limit, Seed, moment
+from commands.options import DecisionId, Json, Limit, OnlyPoint, Seed, moment
 from domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @with_workspace
 def live(
     workspace: "Workspace",
-    follow: Annotated[bool, typer.Option("--follow/--once", help="For ever, or what is there and due now.")] = True,
+    follow: Annotated[
+        bool, typer.Option("--follow/--once", help="Go on for ever, or do what is there and due now.")
+    ] = True,
     seed: Seed = 0,
 ) -> "Answer":
     """The loop: collect, decide, propose, wait for people, carry out what they approved, track, learn again."""
@@ -35,11 +37,11 @@ def live(
 def serve(
     workspace: "Workspace",
     host: Annotated[
-        str, typer.Option(help="Address; another than this machine's own takes AMSO_API_KEY.")
+        str, typer.Option(help="Address to listen on; any but this machine's own (127.0.0.1) needs AMSO_API_KEY.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 8765,
 ) -> "Answer":
-    """Dashboard for people, HTTP API for products, until Ctrl-C."""
+    """Serve the dashboard for people and the HTTP API for products, until Ctrl-C."""
     from dashboard import serve as verb
 
     return verb.serve(workspace, host=host, port=port)
@@ -60,8 +62,8 @@ def status(
 
 
 @with_workspace
-def decisions_list(workspace: "Workspace", decision_point: DecisionPoint = None, limit: Limit = 50) -> "Answer":
-    """The newest."""
+def decisions_list(workspace: "Workspace", decision_point: OnlyPoint = None, limit: Limit = 50) -> "Answer":
+    """The newest decisions."""
     from loop import decisions as verb
 
     return verb.list_decisions(workspace, decision_point=decision_point, limit=limit)
@@ -78,9 +80,14 @@ def decisions_show(workspace: "Workspace", decision: DecisionId) -> "Answer":
 @with_workspace
 def replay(
     workspace: "Workspace",
-    decision: Annotated[str | None, typer.Argument(metavar="DECISION", help="One decision; default all.")] = None,
+    decision: Annotated[
+        str | None, typer.Argument(metavar="DECISION", help="One decision, d-...; default all.")
+    ] = None,
     since: Annotated[
-        datetime | None, typer.Option(parser=moment, metavar="TIME", help="Only those since then; ISO 8601, UTC.")
+        datetime | None,
+        typer.Option(
+            parser=moment, metavar="TIME", help="Only those since then; ISO 8601, UTC where it names no zone."
+        ),
     ] = None,
     limit: Limit = 100_000,
 ) -> "Answer":
@@ -99,9 +106,10 @@ def audit_verify(workspace: "Workspace") -> "Answer":
 
 
 def demo(
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the market and of all that is learned in it.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Keep everything in this folder; default a fresh one in the data dir.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep everything here; default a fresh folder in the data dir."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Let the demo's second person approve without asking.")] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Leave the dashboard up at the end; Ctrl-C ends it.")] = False,
@@ -110,18 +118,18 @@ def demo(
     """The whole loop on a reference market whose truth is known: a log in, people approve, outcomes come home."""
     from loop import demo as verb
 
-    folders: list[Path] = []
-
-    def whole() -> "Answer":
-        asks = not (yes or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
-        told = verb.demo(seed=seed, out=out, confirm=asking.confirm_shown if asks else None)
-        told.workspace.close()
-        folders.append(told.folder)
-        return told
-
-    answer(whole, as_json)
+    asks = not (yes or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
+    confirm = asking.confirm_shown if asks else None
+    told = attempt(lambda: verb.demo(seed=seed, out=out, confirm=confirm), as_json)
+    told.workspace.close()
+    show(told, as_json)
     if serve:
-        from dashboard.serve import serve as serve_pages
+        attempt(lambda: _serve_pages(told.folder), as_json=False)  # stdout holds the demo's answer already
 
-        with closing(open_workspace(folders[0] / "amso.yaml", None)) as workspace:
-            serve_pages(workspace)
+
+def _serve_pages(folder: Path) -> "Answer":
+    """Serves what the demo left."""
+    from dashboard import serve as verb
+
+    with closing(open_workspace(folder / "amso.yaml", None)) as workspace:
+        return verb.serve(workspace)
