@@ -57,9 +57,10 @@ class Situation:
 def look(books: UnitOfWork, point: Point, latch: HaltMirror, shelf: PolicyShelf, now: datetime) -> Situation:
     """Reads the latch on both sides, and every live proposal of the point with its approvals."""
     try:
-        halts = (*books.halts.all(), *(Halt(scope, why, "the latch", now) for scope, why in latch.read().items()))
+        mirrored = [Halt(scope, why, "the latch", now) for scope, why in latch.read().items()]
     except SourceUnavailable:
         return Situation(UNREADABLE)
+    halts = (*mirrored, *books.halts.all())  # SQL knows who it was, and is heard last
     halt = halted(halts, point.name, NO_POLICY)
     if halt is not None or point.mode is not Mode.GATED:
         return Situation(halt)
