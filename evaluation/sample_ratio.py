@@ -12,6 +12,7 @@ from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
 from evaluation.estimator import sum_by_cluster
 
+ROUNDING = 1e-9  # relative; the machine's own differs from processor to processor by more than a rank's default allows
 MIN_EXPECTED = 5.0  # expected count of an action in a cell; below, chi-square is no approximation
 
 
@@ -70,5 +71,7 @@ def _chi_square(chosen: FloatArray, behavior: FloatArray, weight: FloatArray, un
     clustered = float((sum_by_cluster(excess, unit) ** 2).sum())
     design_effect = max(clustered / float(np.trace(covariance)), 1.0) if len(np.unique(unit)) < len(unit) else 1.0
     total = excess.sum(axis=0)
-    statistic = float(total @ np.linalg.pinv(covariance, hermitian=True) @ total) / design_effect
-    return statistic, int(np.linalg.matrix_rank(covariance, hermitian=True))
+    spread, direction = np.linalg.eigh(covariance)
+    free = spread > ROUNDING * spread.max()  # shares add up to one, so one direction has no spread but rounding
+    statistic = float(((direction[:, free].T @ total) ** 2 / spread[free]).sum()) / design_effect
+    return statistic, int(free.sum())
