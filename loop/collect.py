@@ -16,7 +16,7 @@ from domain.errors import AmsoError
 from domain.records import QuarantinedRecord
 from loop.live import BLOCK_SECONDS, say
 from loop.logs import LogRequest, read_and_record, resolve_log
-from loop.patience import patiently
+from loop.patience import ends_on_request, patiently
 from loop.streams import intake_of, open_streams
 from loop.text import console, number, table
 from loop.wiring import Workspace
@@ -68,7 +68,7 @@ def collect_follow(workspace: Workspace, *, until: Callable[[], bool] = lambda: 
     due = dict.fromkeys((name for name, _ in _snapshots(workspace)), 0.0)
     counts: dict[str, SourceCount] = {}
     say("collecting; Ctrl-C ends it")
-    try:
+    with ends_on_request():
         while not until():
             patiently(lambda: streams.step(BLOCK_SECONDS), say)
             for name, source in _snapshots(workspace):
@@ -77,8 +77,6 @@ def collect_follow(workspace: Workspace, *, until: Callable[[], bool] = lambda: 
                     if counts[name].problem:
                         say(f"{name}: {counts[name].problem}")
                     due[name] = time.monotonic() + _every(source)
-    except KeyboardInterrupt:
-        say("ending")
     return CollectAnswer(tuple(counts.values()), _stored(workspace))
 
 

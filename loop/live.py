@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from collection.halt_store import RedisHaltMirror
 from collection.status_store import RedisStatusBoard
@@ -19,14 +20,16 @@ from domain.errors import AmsoError, ConfigError
 from domain.ports import UnitOfWork
 from domain.proposals import TrackedProposal
 from domain.records import Worker
-from loop.learn import Relearned, learn_again
-from loop.patience import patiently
+from loop.patience import ends_on_request, patiently
 from loop.status import BOARD, snapshot
 from loop.streams import Streams, open_streams, worker_name
 from loop.text import console
 from loop.upkeep import advance_all, compare_all, mature_all
 from loop.wiring import Workspace
 from tracker.rules import rules_hash
+
+if TYPE_CHECKING:
+    from loop.learn import Relearned
 
 STALE = timedelta(seconds=15)  # a worker whose heart has not beaten for so long is gone
 TICK_SECONDS = 1.0
@@ -119,8 +122,10 @@ class LiveWorker:
     def _learn_and_tell(self, decision_point: str) -> None:
         self.tell(self.learn(decision_point).told)
 
-    def learn(self, decision_point: str) -> Relearned:
+    def learn(self, decision_point: str) -> "Relearned":
         """One attempt to learn again; data that do not carry it are an answer."""
+        from loop.learn import Relearned, learn_again  # torch takes seconds to import; answering does without
+
         now = self.workspace.clock.now()
         try:
             return learn_again(self.workspace, decision_point, now=now, seed=self.seed)
@@ -187,7 +192,7 @@ def live_follow(workspace: Workspace, *, seed: int = 0, until: Callable[[], bool
     worker = LiveWorker(workspace, tell=say, learns=True, seed=seed)
     n, next_tick = 0, 0.0
     moved: list[TrackedProposal] = []
-    try:
+    with ends_on_request():
         patiently(worker.start, say)
         say("live; Ctrl-C ends it")
         while not until():
@@ -195,8 +200,6 @@ def live_follow(workspace: Workspace, *, seed: int = 0, until: Callable[[], bool
             if time.monotonic() >= next_tick:
                 moved += patiently(worker.tick, say)
                 next_tick = time.monotonic() + TICK_SECONDS
-    except KeyboardInterrupt:
-        say("ending")
     worker.stop()
     return LiveAnswer(n, tuple(moved))
 
