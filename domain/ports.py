@@ -200,6 +200,10 @@ class DecisionLog(Protocol):
         """request_id -> (decision_id, content hash): a repeat inside an offer's time gets the same decision."""
         ...
 
+    def note_controls(self, segments: Mapping[str, Collection[str]]) -> None:
+        """decision_id -> segment ids: baseline decisions about those whom live proposals of a segment decide for."""
+        ...
+
     def standing_offers(self, decision_point: str, units: Collection[str], now: datetime) -> Mapping[str, Decision]:
         """unit -> its newest decision whose offer is still valid."""
         ...
@@ -283,9 +287,12 @@ class ReplayStore(Protocol):
         ...
 
     def moments(
-        self, decision_point: str, since: datetime, *, metric: str | None = None
+        self, decision_point: str, since: datetime, *, metric: str | None = None, segment_id: str | None = None
     ) -> Mapping[tuple[Arm, str | None], RewardMoments]:
-        """(arm, proposal_id) -> of matured decisions made since then, their rewards or their outcomes of a metric."""
+        """(arm, proposal_id) -> of matured decisions made since then, their rewards or their outcomes of a metric.
+
+        With `segment_id`, of baseline decisions only those noted as that segment's controls.
+        """
         ...
 
     def counts(self) -> Mapping[str, int]:

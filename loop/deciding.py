@@ -78,6 +78,7 @@ class Decider:
         answers = [batch.answer(request) for request in requests]
         books.decisions.add(batch.made)
         books.decisions.note_requests(batch.noted, name, now)
+        books.decisions.note_controls(batch.controls)
         return answers
 
     def _open_batch(
@@ -134,6 +135,7 @@ class _Batch:
         self._known, self._standing = known, standing
         self.made: list[Decision] = []
         self.noted: dict[str, tuple[str, str]] = {}
+        self.controls: dict[str, list[str]] = {}  # decision -> segments whose live proposals it is compared with
 
     def answer(self, request: DecisionRequest) -> Answer | InvalidRecord:
         """The same request_id gets the same answer, a standing offer is repeated, all else is decided."""
@@ -156,6 +158,8 @@ class _Batch:
         self.made.append(decision)
         if decision.arm is Arm.POLICY:
             self._states.note(unit, decision.action, is_contact=decision.action != asked.baseline)
+        else:
+            self.controls[decision.decision_id] = self._bench.situation.segments_of(asked.context)
         if decision.valid_until is not None:
             self._standing[unit] = decision
         return decision

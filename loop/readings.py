@@ -40,7 +40,7 @@ def prediction_of(books: UnitOfWork, proposal: Proposal, now: datetime) -> Predi
 
     The realised interval is for one look at the end; while a proposal runs, its guardrails tell.
     """
-    moments = books.replay.moments(proposal.decision_point, proposal.created_at)
+    moments = _moments(books, proposal)
     policy, baseline = _arms(moments, proposal.proposal_id)
     predicted = proposal.evidence.get("per_decision")
     said = predicted if isinstance(predicted, Mapping) else {}
@@ -62,9 +62,7 @@ def prediction_of(books: UnitOfWork, proposal: Proposal, now: datetime) -> Predi
 def _read(
     books: UnitOfWork, proposal: Proposal, metric: str, margin: Margin | None, *, alpha: float, n_expected: int
 ) -> GuardrailReading | None:
-    moments = books.replay.moments(
-        proposal.decision_point, proposal.created_at, metric=None if metric == REWARD else metric
-    )
+    moments = _moments(books, proposal, None if metric == REWARD else metric)
     policy, baseline = _arms(moments, proposal.proposal_id)
     if policy is None or baseline is None:
         return None
@@ -72,6 +70,18 @@ def _read(
         policy, baseline = -policy, -baseline
     harm = 0.0 if margin is None else margin.amount * (abs(baseline.mean) if margin.is_relative else 1.0)
     return read_guardrail(metric, policy, baseline, harm_margin=harm, alpha=alpha, n_expected=n_expected)
+
+
+def _moments(books: UnitOfWork, proposal: Proposal, metric: str | None = None) -> Moments:
+    """Since the proposal was made; of baseline decisions only those about its own segment."""
+    segment = proposal.segment
+    is_for_all = not segment.predicate.conditions
+    return books.replay.moments(
+        proposal.decision_point,
+        proposal.created_at,
+        metric=metric,
+        segment_id=None if is_for_all else segment.segment_id,
+    )
 
 
 def _arms(moments: Moments, proposal_id: str) -> tuple[RewardMoments | None, RewardMoments | None]:

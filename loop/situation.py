@@ -36,11 +36,12 @@ class Deployed:
 
     def is_for(self, unit: str, context: Context) -> bool:
         """Whether the unit is in the segment and inside the reach; units once inside stay so while it widens."""
-        p = self.tracked.proposal
-        if unit_share(p.proposal_id, unit) >= self.reach:
-            return False
+        return unit_share(self.tracked.proposal.proposal_id, unit) < self.reach and self.covers(context)
+
+    def covers(self, context: Context) -> bool:
+        """Whether the segment holds such a unit."""
         try:
-            return bool(p.segment.predicate.mask(context)[0])
+            return bool(self.tracked.proposal.segment.predicate.mask(context)[0])
         except AmsoError:  # a column is missing: nobody can say that the unit belongs
             return False
 
@@ -52,6 +53,15 @@ class Situation:
     halt: str | None  # why nothing but the baseline is served
     deployed: tuple[Deployed, ...] = ()  # canaries before what they would replace
     doubts: tuple[str, ...] = ()  # live proposals that decide nothing, and why
+
+    def segments_of(self, context: Context) -> list[str]:
+        """Ids of the segments that live proposals decide for and that hold such a unit; `all` needs no note."""
+        segments = {d.tracked.proposal.segment.segment_id: d for d in self.deployed}
+        return [
+            name
+            for name, d in segments.items()
+            if d.tracked.proposal.segment.predicate.conditions and d.covers(context)
+        ]
 
 
 def look(books: UnitOfWork, point: Point, latch: HaltMirror, shelf: PolicyShelf, now: datetime) -> Situation:

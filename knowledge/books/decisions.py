@@ -23,7 +23,7 @@ from knowledge.rows import (
     table_of,
     values_of,
 )
-from knowledge.tables.decisions import DecisionRow, RequestRow
+from knowledge.tables.decisions import ControlRow, DecisionRow, RequestRow
 
 _DECISIONS = table_of(DecisionRow)
 _REQUESTS = table_of(RequestRow)
@@ -90,6 +90,12 @@ class SqlDecisionLog:
                         f"request {request_id} of {decision_point} was answered by decision {noted[0]} already",
                         "look it up again and give that answer",
                     )
+
+    def note_controls(self, segments: Mapping[str, Collection[str]]) -> None:
+        """decision_id -> segment ids: baseline decisions about those whom live proposals of a segment decide for."""
+        pairs = ((decision, segment) for decision in only(segments) for segment in only(segments[decision]))
+        columns = ("decision_id", "segment_id")
+        insert_missing(self._session, ControlRow, (dict(zip(columns, pair, strict=True)) for pair in pairs))
 
     def standing_offers(self, decision_point: str, units: Collection[str], now: datetime) -> Mapping[str, Decision]:
         """unit -> its newest decision whose offer is still valid."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Double, cast, func, select
+from sqlalchemy import Double, cast, func, or_, select
 from sqlmodel import Session
 
 from domain.decisions import Arm, Decision, Experience, RewardRevision
@@ -24,9 +24,10 @@ from knowledge.rows import (
     upsert,
     values_of,
 )
-from knowledge.tables.decisions import DecisionRow, ReplayRow, RewardRow
+from knowledge.tables.decisions import ControlRow, DecisionRow, ReplayRow, RewardRow
 from knowledge.tables.outcomes import OutcomeRow, ParkedOutcomeRow, PredictionRow
 
+_CONTROLS = table_of(ControlRow)
 _DECISIONS = table_of(DecisionRow)
 _REPLAY = table_of(ReplayRow)
 _REWARDS = table_of(RewardRow)
@@ -147,11 +148,12 @@ class SqlReplayStore:
         return [ObservedDecision(Decision(*row[2:]), row[0], row[1]) for row in rows]
 
     def moments(
-        self, decision_point: str, since: datetime, *, metric: str | None = None
+        self, decision_point: str, since: datetime, *, metric: str | None = None, segment_id: str | None = None
     ) -> Mapping[tuple[Arm, str | None], RewardMoments]:
         """(arm, proposal_id) -> of matured decisions made since then; floats, summed by the database.
 
-        A decision without an outcome of the metric counts as zero; what was corrected counts as its correction.
+        A decision without an outcome of the metric counts as zero; what was corrected counts as its correction. With
+        `segment_id`, of baseline decisions only those noted as that segment's controls.
         """
         c, joined = _DECISIONS.c, _DECISIONS.join(_REPLAY, _REPLAY.c.decision_id == _DECISIONS.c.decision_id)
         value: Any = cast(_REPLAY.c.reward, Double)
@@ -161,6 +163,9 @@ class SqlReplayStore:
             value = func.coalesce(sums.c.amount, 0.0)
         query = select(c.arm, c.proposal_id, func.sum(value).label("s"), func.count().label("n")).select_from(joined)
         query = query.where(c.decision_point == decision_point, c.decided_at >= since, _REPLAY.c.is_matured)
+        if segment_id is not None:
+            noted = select(_CONTROLS.c.decision_id).where(_CONTROLS.c.segment_id == segment_id)
+            query = query.where(or_(c.arm == Arm.POLICY, c.decision_id.in_(noted)))
         unit: Any = query.group_by(c.arm, c.proposal_id, c.unit).subquery().c
         products = (unit.s * unit.s, unit.s * unit.n, unit.n * unit.n)
         totals = (func.count(), func.sum(unit.n), func.sum(unit.s), *map(func.sum, products))

@@ -56,6 +56,15 @@ class RequestRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
+class ControlRow(SQLModel, table=True):
+    """A baseline decision about somebody of a segment that a live proposal decides for."""
+
+    __tablename__ = "decision_controls"
+
+    decision_id: str = Field(primary_key=True)
+    segment_id: str = Field(primary_key=True)
+
+
 class RewardRow(SQLModel, table=True):
     __tablename__ = "reward_revisions"
 

@@ -66,3 +66,20 @@ def test_variance__is_the_plain_one_where_every_unit_decides_once() -> None:
     n = np.ones(50)
     moments = RewardMoments(50, 50, x.sum(), (x**2).sum(), (x * n).sum(), 50.0)
     assert moments.variance_of_mean == pytest.approx(x.var() / 50)
+
+
+def test_controls_of_a_segment__are_the_only_baseline_decisions_that_count(base: SqlKnowledgeBase) -> None:
+    with base.transaction() as books:
+        for i, arm in enumerate((Arm.POLICY, Arm.BASELINE, Arm.BASELINE, Arm.HOLDOUT)):
+            decision = replace(TEMPLATE, decision_id=f"d{i}", request_id=f"r{i}", unit=f"u{i}", arm=arm)
+            books.decisions.add([replace(decision, proposal_id="pr-1" if arm is Arm.POLICY else None)])
+            books.replay.put([Experience(f"d{i}", "main", f"u{i}", NOON, Decimal(i), 1, True, NOON)])
+        books.decisions.note_controls({"d1": ["s-1", "s-2"], "d3": ["s-1"]})
+        books.decisions.note_controls({"d1": ["s-1"]})  # again
+    with base.transaction() as books:
+        found = books.replay.moments("main", NOON, segment_id="s-1")
+        everybody = books.replay.moments("main", NOON)
+    assert {key: m.total for key, m in found.items()} == {
+        (Arm.POLICY, "pr-1"): 0.0, (Arm.BASELINE, None): 1.0, (Arm.HOLDOUT, None): 3.0,
+    }  # fmt: skip
+    assert everybody[Arm.BASELINE, None].total == 3.0

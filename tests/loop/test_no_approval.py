@@ -25,7 +25,7 @@ from domain.people import Person, Role
 from domain.ports import DrivenClock, UnitOfWork
 from domain.proposals import Halt, Scope, Status
 from domain.records import OutboxEntry
-from domain.segments import ALL
+from domain.segments import ALL, Condition, Predicate, Segment
 from domain.strategies import Strategy
 from knowledge.database import SqlKnowledgeBase
 from loop.live import LiveWorker
@@ -122,17 +122,17 @@ def open_shop(data_dir: Path, name: str, *, mode: str = "gated", holdout: float 
     return Shop(workspace, clock, people, proposal.proposal.proposal_id)
 
 
-def make_draft(books: UnitOfWork, workspace: Workspace) -> ProposalDraft:
+def make_draft(books: UnitOfWork, workspace: Workspace, segment: Segment = ALL, reach: float = 1.0) -> ProposalDraft:
     design = {"units_per_action": 50, "days": 20, "smallest_difference": 1.0, "largest_loss": 100}
     return ProposalDraft(
-        strategy_id=Strategy("flow", ALL, "experiment").strategy_id,
+        strategy_id=Strategy("flow", segment, "experiment").strategy_id,
         decision_point="flow",
-        segment=ALL,
+        segment=segment,
         action="experiment",
         actions=("promo", "gift"),
         evidence={"verdict": "cannot_tell", "design": design},
-        base_version=base_version(books, workspace.settings, "flow", ALL),
-        scope=Scope(loss_cap_amount=Decimal(500)),
+        base_version=base_version(books, workspace.settings, "flow", segment),
+        scope=Scope(reach, loss_cap_amount=Decimal(500)),
         plan=PlanInputs(decisions_per_day=100.0, reward_sd=1.0),
     )
 
@@ -343,3 +343,29 @@ def test_redis_gone__serves_the_baseline_and_says_so_then_recovers(shop: Shop) -
     assert "cannot be read" in gone.why
     wire.command(lambda client: client.delete(wire.keys.halt))
     assert ask(shop, "r-3", "cy").served == "policy"
+
+
+def test_controls__are_baseline_decisions_about_the_same_segment(data_dir: Path) -> None:
+    shop = open_shop(data_dir, "controls")
+    monthly = Segment("monthly", Predicate((Condition("plan", any_of=("monthly",)),)))
+    with shop.knowledge.transaction() as books:
+        draft = make_draft(books, shop.workspace, monthly, reach=0.5)
+        settings = shop.workspace.settings
+        made = propose(books, draft, proposer=shop.people["ana"], settings=settings, now=NOON)
+    shop.proposal_id = made.proposal.proposal_id
+    shop.go_live()
+    plans = ["monthly", "yearly", ""]
+    requests = [DecisionRequest(f"r-{i}", "flow", f"unit-{i}", {"plan": plans[i % 3] or None}) for i in range(90)]
+    with shop.knowledge.transaction() as books:
+        answers = shop.workspace.decider.answer(books, requests, NOON)
+        baseline = {
+            a.decision_id: r.features["plan"]
+            for a, r in zip(answers, requests, strict=True)
+            if isinstance(a, Answer) and a.served == "baseline"
+        }
+    with shop.knowledge.engine.begin() as connection:
+        noted = set(connection.execute(text("SELECT decision_id FROM decision_controls")).scalars())
+    assert set(baseline.values()) == {"monthly", "yearly", None}
+    assert noted == {decision for decision, plan in baseline.items() if plan == "monthly"}
+    shop.workspace.close()
+    shop.knowledge.close()

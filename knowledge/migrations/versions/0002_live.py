@@ -11,7 +11,7 @@ down_revision = "0001_offline"
 
 _TABLES = (
     *("events", "producers", "seq_gaps", "units", "unit_merges"),
-    *("decisions", "decision_requests", "reward_revisions", "replay"),
+    *("decisions", "decision_requests", "decision_controls", "reward_revisions", "replay"),
     *("outcomes", "parked_outcomes", "predictions"),
     *("strategies", "proposals", "approvals", "people", "audit"),
     *("halts", "caps", "outbox", "workers"),
@@ -84,6 +84,7 @@ def _create_decisions() -> None:
         *_texts("content_hash"),
         *_times("at"),
     )
+    op.create_table("decision_controls", *_keys("decision_id", "segment_id"))
     op.create_table(
         "reward_revisions",
         *_keys("decision_id"),
