@@ -208,7 +208,7 @@ class Intake:
                 self.reject(books, entry, answer, tally)
             else:
                 point = self.decider.point(request.decision_point)
-                self.outgoing.add(books, answer, units[request.unit_id], point)
+                self.outgoing.add(books, answer, units[request.unit_id], point, point.baseline_of(request))
 
     @property
     def _import_id(self) -> str:

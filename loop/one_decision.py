@@ -77,16 +77,18 @@ class Bench:
         if deployed is None:
             doubts = "; ".join(self.situation.doubts)
             return self._baseline(asked, doubts or "no live proposal covers this unit")
-        try:
-            return self._by_policy(asked, deployed)
-        except AmsoError as error:
-            return self._baseline(asked, f"the policy cannot decide: {error.message}")
+        return self._by_policy(asked, deployed)
 
     def _by_policy(self, asked: Asked, deployed: Deployed) -> Decision:
         """The only way to anything but the baseline."""
         p, point = deployed.tracked.proposal, self.point
-        restricted = self._restrict(asked, deployed)
-        drawn = _draw(asked, deployed.policy, restricted)
+        affordable = self._affordable(p.proposal_id)
+        try:
+            restricted = self._restrict(asked, deployed, affordable)
+            drawn = _draw(asked, deployed.policy, restricted)
+        except Exception as error:  # noqa: BLE001 # whatever a policy or a context provokes, the customer gets the baseline
+            told = error.message if isinstance(error, AmsoError) else type(error).__name__
+            return self._baseline(asked, f"the policy cannot decide: {told}")
         action = point.action(deployed.policy.actions.ids[drawn.action])
         worst_case = Decimal(str(action.max_cost_amount))
         if not reserve(self.books, p.proposal_id, deployed.coverage, worst_case):
@@ -107,11 +109,11 @@ class Bench:
             reserved_amount=worst_case if deployed.coverage.scope.budget_amount is not None else Decimal(0),
         )
 
-    def _restrict(self, asked: Asked, deployed: Deployed) -> Restricted:
+    def _restrict(self, asked: Asked, deployed: Deployed, affordable: frozenset[str] | None) -> Restricted:
         """The catalogue's limits, and of the proposal: only its own actions, only what its budget still affords."""
         p = deployed.tracked.proposal
         within = [a for a in p.actions if asked.request.eligible is None or a in asked.request.eligible]
-        state = replace(asked.state, affordable=self._affordable(p.proposal_id))
+        state = replace(asked.state, affordable=affordable)
         return self.point.restriction.restrict(
             asked.context, baseline=asked.baseline, state=state, asked=(*within, asked.baseline)
         )

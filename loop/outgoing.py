@@ -24,14 +24,14 @@ class Outgoing:
     effects_stream: str
     clock: Clock
 
-    def add(self, books: UnitOfWork, answer: Answer, unit: str, point: Point) -> None:
-        """The answer; and where a worker outside must act, the effect."""
+    def add(self, books: UnitOfWork, answer: Answer, unit: str, point: Point, baseline: str) -> None:
+        """The answer; and where a worker outside must act, the effect. `unit` is the pseudonym."""
         self._write(books, self.decisions_stream, answer.decision_id, "decision", answer.to_data())
-        self.add_effect(books, answer, unit, point)
+        self.add_effect(books, answer, unit, point, baseline)
 
-    def add_effect(self, books: UnitOfWork, answer: Answer, unit: str, point: Point) -> None:
+    def add_effect(self, books: UnitOfWork, answer: Answer, unit: str, point: Point, baseline: str) -> None:
         """Where a worker outside must act. Effects are never of the baseline."""
-        if answer.served == Arm.POLICY and answer.action != point.baseline and not point.is_carried_out_by_product:
+        if answer.served == Arm.POLICY and answer.action != baseline and not point.is_carried_out_by_product:
             effect = _effect(answer, unit)
             self._write(books, self.effects_stream, str(effect["effect_id"]), "effect", effect)
 

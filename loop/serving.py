@@ -109,7 +109,8 @@ def _decide(workspace: Workspace, books: UnitOfWork, body: Mapping[str, object])
     if _has_worker_outside(workspace.settings, request.decision_point):
         point = workspace.decider.point(request.decision_point)
         unit = workspace.decider.pseudonym(request.unit_id)
-        intake.outgoing.add_effect(books, answer, books.units.resolve([unit]).get(unit, unit), point)
+        unit = books.units.resolve([unit]).get(unit, unit)
+        intake.outgoing.add_effect(books, answer, unit, point, point.baseline_of(request))
     return answer
 
 
