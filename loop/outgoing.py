@@ -1,16 +1,14 @@
-"""What leaves over the wire: answers, and effects for workers outside; written with the decision, published by a relay.
+"""What is to leave over the wire: answers, and effects for workers outside, written in the decision's transaction.
 
-Outbox row, then Redis, then marked published: a relay that dies in between publishes an entry twice, never not at all,
-so every entry carries its key. The outbox holds pseudonyms; the raw unit id of an effect is filled in on its way out.
+`relay.py` publishes it.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from domain.decisions import Answer, Arm
-from domain.ports import Clock, KnowledgeBase, Publisher, UnitOfWork
-from domain.records import OutboxEntry
+from domain.ports import Clock, UnitOfWork
 from loop.points import Point
 
 PRODUCER = "amso"
@@ -51,34 +49,3 @@ def _effect(answer: Answer, unit: str) -> Mapping[str, object]:
         "proposal_id": answer.proposal_id,
         "valid_until": None if answer.valid_until is None else answer.valid_until.isoformat(),
     }
-
-
-@dataclass(frozen=True)
-class Relay:
-    """Publishes the outbox, in order."""
-
-    knowledge: KnowledgeBase
-    publisher: Publisher
-    effects_stream: str
-    clock: Clock
-
-    def step(self, limit: int = 500) -> int:
-        """Publishes what waits, at most `limit` entries; how many.
-
-        Raises:
-            SourceUnavailable: Redis does not answer; everything waits where it is.
-        """
-        with self.knowledge.transaction() as books:
-            waiting = [self._with_raw_id(books, entry) for entry in books.outbox.pending(limit)]
-        if waiting:
-            self.publisher.publish(waiting)
-            with self.knowledge.transaction() as books:
-                books.outbox.mark_published([entry.outbox_id for entry in waiting], self.clock.now())
-        return len(waiting)
-
-    def _with_raw_id(self, books: UnitOfWork, entry: OutboxEntry) -> OutboxEntry:
-        if entry.stream != self.effects_stream:
-            return entry
-        body = json.loads(entry.fields["body"])
-        body["unit_id"] = books.units.raw(body["unit_id"])
-        return replace(entry, fields={**entry.fields, "body": json.dumps(body, ensure_ascii=False)})

@@ -12,7 +12,8 @@ from collection.watch_source import StreamWatch
 from config.sources import RedisStreamSource
 from loop.consumer import Consumer
 from loop.intake import Intake
-from loop.outgoing import Outgoing, Relay
+from loop.outgoing import Outgoing
+from loop.relay import Relay
 from loop.wiring import Workspace
 
 GROUP = "amso"
@@ -65,7 +66,7 @@ def open_streams(workspace: Workspace, *, with_contexts: bool) -> Streams:
     configured = [s.stream for s in workspace.settings.sources.values() if isinstance(s, RedisStreamSource)]
     names = [keys.contexts] if with_contexts else []
     names += [keys.outcomes, keys.events, *configured]
-    relay = Relay(workspace.knowledge, RedisPublisher(workspace.wire), keys.effects, clock)
+    relay = Relay(workspace.knowledge, RedisPublisher(workspace.wire), workspace.decider, keys.effects, clock)
     consumers = {name: _consumer(workspace, name) for name in dict.fromkeys(names)}
     watch = StreamWatch(workspace.wire, tuple(consumers))
     return Streams(consumers, relay, StreamUpkeep(workspace.wire), watch)

@@ -29,7 +29,7 @@ from domain.ports import DrivenClock, UnitOfWork
 from domain.records import OutboxEntry
 from loop.consumer import Consumer
 from loop.intake import Intake
-from loop.outgoing import Relay
+from loop.relay import Relay
 from loop.streams import intake_of
 from loop.wiring import Workspace, open_workspace
 
@@ -189,7 +189,7 @@ def work(folder: str, redis_url: str, point: str | None, n: int, design: str) ->
         for key in (wire.keys.contexts, wire.keys.events, wire.keys.outcomes)
     ]
     publisher = MortalPublisher(RedisPublisher(wire), killer)
-    relay = Relay(workspace.knowledge, publisher, wire.keys.effects, workspace.clock)
+    relay = Relay(workspace.knowledge, publisher, workspace.decider, wire.keys.effects, workspace.clock)
     idle = 0
     while idle < IDLE_READS:
         done = sum(consumer.step(0.0, limit=LIMIT) for consumer in consumers) + relay.step()

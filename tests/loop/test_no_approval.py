@@ -19,7 +19,7 @@ from collection.envelope import entry_fields
 from collection.halt_store import RedisHaltMirror
 from collection.publisher_store import RedisPublisher
 from domain.decisions import Answer
-from domain.errors import NotPermitted
+from domain.errors import NotPermitted, SourceUnavailable
 from domain.events import DecisionRequest
 from domain.people import Person, Role
 from domain.ports import DrivenClock, UnitOfWork
@@ -29,6 +29,8 @@ from domain.segments import ALL, Condition, Predicate, Segment
 from domain.strategies import Strategy
 from knowledge.database import SqlKnowledgeBase
 from loop.live import LiveWorker
+from loop.relay import WITHHELD, Relay
+from loop.streams import open_streams
 from loop.wiring import Workspace, open_workspace
 from tracker.approvals import approve
 from tracker.coverage import shown_hash
@@ -369,3 +371,34 @@ def test_controls__are_baseline_decisions_about_the_same_segment(data_dir: Path)
     assert noted == {decision for decision, plan in baseline.items() if plan == "monthly"}
     shop.workspace.close()
     shop.knowledge.close()
+
+
+def test_what_waited_in_the_outbox__leaves_only_while_it_is_covered(shop: Shop) -> None:
+    """A worker died between its commit and the relay; before the next one came, everything was halted."""
+    shop.go_live()
+    keys, knowledge = shop.workspace.wire.keys, shop.workspace.knowledge
+    away = Relay(knowledge, _Away(), shop.workspace.decider, keys.effects, shop.clock)
+    streams = replace(open_streams(shop.workspace, with_contexts=True), relay=away)
+    for i in range(8):
+        request = DecisionRequest(f"w-{i}", "flow", f"unit-{i}", {"plan": "monthly"})
+        fields = entry_fields(request, event_id=f"w-{i}", producer="shop", at=NOON)
+        RedisPublisher(shop.workspace.wire).publish([OutboxEntry(i, keys.contexts, fields)])
+    with pytest.raises(SourceUnavailable):
+        streams.step(0.0)
+    with shop.knowledge.transaction() as books:
+        assert books.outbox.n_pending() == 16
+        halt(books, "global", "doubt", shop.people["ben"], NOON)
+    worker = LiveWorker(shop.workspace, tell=lambda _text: None)
+    worker.start()
+    worker.drain()
+    assert _actions(shop, keys.decisions) == _actions(shop, keys.effects) == set()
+    with shop.knowledge.transaction() as books:
+        assert books.outbox.n_pending() == 0
+        assert books.quarantine.counts() == {WITHHELD: 16}
+
+
+class _Away:
+    """Redis is gone when the relay comes."""
+
+    def publish(self, entries: Sequence[OutboxEntry]) -> None:
+        raise SourceUnavailable(f"{len(entries)} entries find no Redis")
