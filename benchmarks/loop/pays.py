@@ -168,7 +168,8 @@ def reopen(folder: Path, rng: np.random.Generator, at: datetime) -> Business:
     config = folder / "amso.yaml"
     config.write_text(CONFIG)
     clock = DrivenClock(at)
-    workspace = open_workspace(config, [f"stores.data_dir={folder / 'data'}"], {}, clock=clock)
+    environ = {"AMSO_UNIT_KEY": "the same customers are in the same arms every time"}
+    workspace = open_workspace(config, [f"stores.data_dir={folder / 'data'}"], environ, clock=clock)
     return Business(workspace, clock, World.of(N_CUSTOMERS, SHIFT_DAY, np.random.default_rng(0)), rng)
 
 
