@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.errors import IllegalTransition
+from domain.errors import AlreadyRecorded, IllegalTransition
 from domain.proposals import LIVE, OPEN, Status, TrackedProposal
 from loop.readings import prediction_of, worst_reading
 from loop.wiring import Workspace
@@ -14,11 +14,14 @@ COMPARED = LIVE | {Status.MATURING, Status.PAUSED}
 
 
 def mature_all(workspace: Workspace, decision_point: str, now: datetime) -> int:
-    """Closes every decision whose wait is over; how many."""
+    """Closes every decision whose wait is over; how many. What another worker closes at once, it closes."""
     total = 0
     while True:
-        with workspace.knowledge.transaction() as books:
-            n = mature(books, decision_point, rules=workspace.outcome_rules, now=now, limit=BATCH)
+        try:
+            with workspace.knowledge.transaction() as books:
+                n = mature(books, decision_point, rules=workspace.outcome_rules, now=now, limit=BATCH)
+        except AlreadyRecorded:  # one of them got a revision meanwhile: the next tick closes what is left
+            return total
         total += n
         if n < BATCH:
             return total
@@ -40,7 +43,7 @@ def compare_all(workspace: Workspace, now: datetime) -> None:
 
 
 def _advance(workspace: Workspace, tracked: TrackedProposal, now: datetime) -> TrackedProposal:
-    """In a transaction of its own: another worker may be faster, and then it has been done."""
+    """In a transaction of its own: another worker may be faster, or take the audit row; the next tick looks again."""
     try:
         with workspace.knowledge.transaction() as books:
             runs = tracked.status in LIVE
@@ -52,6 +55,6 @@ def _advance(workspace: Workspace, tracked: TrackedProposal, now: datetime) -> T
                 reading=worst_reading(books, tracked.proposal, workspace.settings) if runs else None,
                 now=now,
             )
-    except IllegalTransition:
+    except (IllegalTransition, AlreadyRecorded):
         with workspace.knowledge.transaction() as books:
             return books.proposals.get(tracked.proposal.proposal_id)
