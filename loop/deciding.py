@@ -13,7 +13,7 @@ from config.decision_points import Mode
 from config.settings import Settings
 from domain.canonical import content_hash
 from domain.decisions import Answer, Arm, Decision
-from domain.errors import InvalidRecord
+from domain.errors import AmsoError, InvalidRecord
 from domain.events import DecisionRequest
 from domain.ports import HaltMirror, UnitOfWork
 from loop.one_decision import Asked, Bench, decision_id
@@ -35,6 +35,7 @@ class Decider:
         self._key = key
         self._latch = latch
         self._points: dict[str, Point] = {}
+        self._baselines = {name: point.baseline for name, point in settings.decision_points.items()}
 
     def point(self, name: str) -> Point:
         """One decision point.
@@ -94,7 +95,7 @@ class Decider:
             units=units,
             known=dict(books.decisions.of_requests(point.name, [r.request_id for r in requests])),
             standing=dict(books.decisions.standing_offers(point.name, everyone, now)) if stands else {},
-            states=UnitStates(books, point, everyone, now, tuple(self.settings.decision_points)),
+            states=UnitStates(books, point, everyone, now, self._baselines),
         )
 
     def _shadow(self, books: UnitOfWork, point: Point) -> tuple[RowPolicy | None, str | None]:
@@ -103,7 +104,10 @@ class Decider:
         if not versions:
             return None, None
         version = versions[0].policy_version
-        return self.shelf.policy(books, version, point.action_set), version
+        try:
+            return self.shelf.policy(books, version, point.action_set), version
+        except AmsoError:  # its files are gone or changed; whoever asks gets the baseline all the same
+            return None, version
 
     def _units(self, books: UnitOfWork, requests: Sequence[DecisionRequest]) -> Mapping[str, str]:
         """Raw id -> pseudonym; units that were merged into another are that one."""

@@ -150,7 +150,7 @@ class Bench:
         served = self._baseline(asked, "mode shadow: the baseline is served")
         policy, version = self.shadow, self.shadow_version
         if policy is None:
-            return served
+            return served if version is None else replace(served, why=f"{served.why}; {version} cannot be loaded")
         try:
             restricted = self.point.restriction.restrict(
                 asked.context, baseline=asked.baseline, state=asked.state, asked=asked.request.eligible

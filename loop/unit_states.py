@@ -1,7 +1,7 @@
 """What was served so far, as far as limits ask for it: a few queries a batch, kept up while the batch is decided."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from config.quantities import Rate
@@ -15,9 +15,14 @@ class UnitStates:
     """The counts behind one batch; later requests of a batch see what earlier ones got."""
 
     def __init__(
-        self, books: UnitOfWork, point: Point, units: Collection[str], now: datetime, points: Collection[str]
+        self,
+        books: UnitOfWork,
+        point: Point,
+        units: Collection[str],
+        now: datetime,
+        baselines: Mapping[str, str | None],
     ) -> None:
-        """Counts inside the windows of the point's limits; contacts count at all `points`."""
+        """Counts inside the windows of the point's limits; contacts count at every decision point of `baselines`."""
         self._now = now
         rules = point.restriction
         self._to_all = Counter(
@@ -30,7 +35,7 @@ class UnitStates:
         for action, rate in rules.max_per_unit.items():
             for unit, served, _ in books.decisions.served_since(point.name, units, _since(rate, point, now)):
                 self._to_unit[unit][action] += served == action
-        self._contacts = _contacts(books, point, units, now, points)
+        self._contacts = _contacts(books, point, units, now, baselines)
 
     def of(self, unit: str) -> UnitState:
         """Frozen, as it stands now."""
@@ -49,16 +54,19 @@ class UnitStates:
 
 
 def _contacts(
-    books: UnitOfWork, point: Point, units: Collection[str], now: datetime, points: Collection[str]
+    books: UnitOfWork, point: Point, units: Collection[str], now: datetime, baselines: Mapping[str, str | None]
 ) -> Counter[str]:
-    """Everything but the baseline that a policy served is a contact."""
+    """Everything but the baseline of its own decision point that a policy served is a contact.
+
+    Where each request names its own baseline, everything that a policy served counts: doubt restricts.
+    """
     counts: Counter[str] = Counter()
     rate = point.restriction.contacts
     if rate is None:
         return counts
-    for name in points:
+    for name, baseline in baselines.items():
         for unit, action, _ in books.decisions.served_since(name, units, _since(rate, point, now)):
-            counts[unit] += action != point.baseline
+            counts[unit] += action != baseline
     return counts
 
 
