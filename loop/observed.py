@@ -1,6 +1,6 @@
 """The replay buffer as the log that training and evaluation read: decisions with their newest rewards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,10 +22,16 @@ def under_policy(observed: Sequence[ObservedDecision], actions: ActionSet) -> li
 
 
 def log_of(rows: Sequence[ObservedDecision], actions: ActionSet) -> LoggedDecisions:
-    """One round a decision, in the order given."""
+    """One round a decision, in the order given.
+
+    Where the catalogue has lost an action since, its rounds are left out, so what is left was drawn among the others:
+    propensities are given that, as `--exclude-action` does.
+    """
     decisions = [o.decision for o in rows]
     _, unit = np.unique(np.array([d.unit for d in decisions], dtype=str), return_inverse=True)
     distribution = np.array([[d.distribution.get(a, 0.0) for a in actions.ids] for d in decisions], dtype=np.float64)
+    distribution = distribution.reshape(len(rows), len(actions))
+    kept = np.array([_kept_share(d.distribution, actions) for d in decisions], dtype=np.float64)
     return LoggedDecisions(
         actions=actions,
         action=np.array([actions.index(d.action) for d in decisions], dtype=np.int64),
@@ -33,11 +39,17 @@ def log_of(rows: Sequence[ObservedDecision], actions: ActionSet) -> LoggedDecisi
         reward_name="reward",
         context=context_of_rows([d.features for d in decisions]),
         unit=unit.astype(np.int64),
-        propensity=np.array([d.propensity for d in decisions], dtype=np.float64),
-        logged_distribution=distribution.reshape(len(rows), len(actions)),
+        propensity=np.array([d.propensity for d in decisions], dtype=np.float64) / kept,
+        logged_distribution=distribution / kept[:, None],
         eligible=_eligible([d.eligible for d in decisions], actions),
         decided_at=np.array([d.decided_at.replace(tzinfo=None) for d in decisions], dtype="datetime64[us]"),
     )
+
+
+def _kept_share(distribution: Mapping[str, float], actions: ActionSet) -> float:
+    """Of a decision's distribution, what lies on actions that are still there; exactly 1 where none is gone."""
+    gone = any(p > 0.0 for a, p in distribution.items() if a not in actions)
+    return sum(p for a, p in distribution.items() if a in actions) if gone else 1.0
 
 
 def panel_of(log: LoggedDecisions, left: BoolArray, *, n_periods: int | None = None) -> LoggedDecisions:

@@ -89,3 +89,14 @@ def test_panel__goes_on_as_another_episode_after_its_longest() -> None:
     assert panel.truncated.tolist() == [False, True, False, True, True]
     assert panel.next_context.column("day").tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert set(panelled.unit.tolist()) == {0}
+
+
+def test_log__of_a_catalogue_that_lost_an_action__has_the_chances_among_those_left() -> None:
+    seen = make_observed()
+    shares = {"none": 0.125, "promo": 0.375, "old": 0.5}
+    seen = replace(seen, decision=replace(seen.decision, distribution=shares, propensity=0.375))
+    log = log_of(under_policy([seen], ACTIONS), ACTIONS)
+    assert log.propensity is not None
+    assert log.propensity.tolist() == [0.75]
+    assert log.logged_distribution is not None
+    assert log.logged_distribution.tolist() == [[0.25, 0.75]]
