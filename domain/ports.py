@@ -181,6 +181,10 @@ class UnitBook(Protocol):
         """Of those that were merged: unit -> what it became, followed to the end."""
         ...
 
+    def all_of(self, unit: str) -> Collection[str]:
+        """The unit, and whatever was merged into it, directly or not: what was decided before stands under those."""
+        ...
+
 
 class DecisionLog(Protocol):
     def add(self, decisions: Sequence[Decision]) -> None: ...
@@ -208,8 +212,10 @@ class DecisionLog(Protocol):
         """unit -> its newest decision whose offer is still valid."""
         ...
 
-    def last_eligible(self, unit: str, at: datetime, window_seconds: Mapping[str, float]) -> Decision | None:
-        """The unit's newest decision at or before `at`, inside its decision point's window."""
+    def last_eligible(
+        self, units: Collection[str], at: datetime, window_seconds: Mapping[str, float]
+    ) -> Decision | None:
+        """The newest decision of one unit, whatever its pseudonyms, at or before `at`, inside its point's window."""
         ...
 
     def served_since(

@@ -112,6 +112,9 @@ class Intake:
     ) -> OutcomeResult | None:
         """Anything but a context; what became of it, where it is an outcome.
 
+        What is stored names the very unit that the entry names, not what that was merged into: the same entry has the
+        same content before and after a merge, so its redelivery is no conflict.
+
         Args:
             books: one transaction.
             envelope: around the body.
@@ -125,32 +128,30 @@ class Intake:
         units = self._units(books, [body]) if units is None else units
         match body:
             case Outcome():
-                return self._outcome(books, envelope, body, units[body.unit_id], tally)
+                return self._outcome(books, envelope, body, tally)
             case Exposure():
                 if not books.decisions.find([body.decision_id]):
                     raise InvalidRecord("exposure of an unknown decision", "expected the decision_id of an answer")
                 self._store(books, envelope, body.decision_id, asdict(body))
             case CustomerSnapshot():
-                self._store(books, envelope, units[body.unit_id], {"features": dict(body.features)})
+                self._store(books, envelope, self.decider.pseudonym(body.unit_id), {"features": dict(body.features)})
             case MarketPoint():
                 self._store(books, envelope, body.series, asdict(body))
             case FinanceEntry():
                 self._store(books, envelope, body.account, asdict(body) | {"amount": str(body.amount)})
             case UnitsMerged():
-                known, other = units[body.to_unit_id], units[body.from_unit_id]
+                known, other = map(self.decider.pseudonym, (body.to_unit_id, body.from_unit_id))
                 self._store(books, envelope, other, {"to": known})
                 books.units.merge(other, known, envelope.at)
                 units |= self._resolved(books, units)
         return None
 
-    def _outcome(
-        self, books: UnitOfWork, envelope: Envelope, outcome: Outcome, unit: str, tally: Tally
-    ) -> OutcomeResult:
+    def _outcome(self, books: UnitOfWork, envelope: Envelope, outcome: Outcome, tally: Tally) -> OutcomeResult:
         result = record_outcome(
             books,
             outcome,
             envelope=envelope,
-            pseudonym=unit,
+            pseudonym=self.decider.pseudonym(outcome.unit_id),
             rules=self.outcome_rules,
             now=self.clock.now(),
         )

@@ -100,7 +100,7 @@ def record_outcome(
         books: one transaction; whoever acknowledges the entry commits it first.
         outcome: as validated; its raw unit id goes no further.
         envelope: says when it happened.
-        pseudonym: of the unit, followed through merges.
+        pseudonym: of the very unit that the outcome names, so that it has the same content whenever it comes.
         rules: of the config.
         now: when it was received.
     """
@@ -128,13 +128,14 @@ def _take(books: UnitOfWork, outcome: Outcome, at: datetime, rules: OutcomeRules
     converted = rules.exchange.convert(outcome.amount, outcome.currency, at)
     if converted is None:
         return Rejected(outcome.outcome_id, f"not in {rules.exchange.currency}, and no exchange rate for its day")
-    decision = _attribute(books, outcome, at, rules, now)
+    unit = books.units.resolve([outcome.unit_id]).get(outcome.unit_id, outcome.unit_id)
+    decision = _attribute(books, outcome, unit, at, rules, now)
     if isinstance(decision, Rejected | Parked):
         return decision
     stored = StoredOutcome(
         outcome_id=outcome.outcome_id,
         decision_id=None if decision is None else decision.decision_id,
-        unit=outcome.unit_id,
+        unit=unit,
         metric=outcome.metric,
         amount=outcome.amount,
         currency=outcome.currency,
@@ -156,13 +157,13 @@ def _take(books: UnitOfWork, outcome: Outcome, at: datetime, rules: OutcomeRules
 
 
 def _attribute(
-    books: UnitOfWork, outcome: Outcome, at: datetime, rules: OutcomeRules, now: datetime
+    books: UnitOfWork, outcome: Outcome, unit: str, at: datetime, rules: OutcomeRules, now: datetime
 ) -> Decision | Rejected | Parked | None:
     """A correction belongs where what it corrects does; else the named decision; else the unit's last eligible one."""
     if outcome.corrects is not None:
         return _of_corrected(books, outcome, outcome.corrects, at, now)
     if outcome.decision_id is None:
-        return books.decisions.last_eligible(outcome.unit_id, at, rules.wait_seconds)
+        return books.decisions.last_eligible(books.units.all_of(unit), at, rules.wait_seconds)
     named = books.decisions.find([outcome.decision_id]).get(outcome.decision_id)
     return named or Rejected(outcome.outcome_id, "names a decision that was never made")
 

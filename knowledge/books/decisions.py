@@ -107,8 +107,10 @@ class SqlDecisionLog:
             offers |= {decision.unit: decision for decision in fetch(self._session, Decision, query)}
         return offers
 
-    def last_eligible(self, unit: str, at: datetime, window_seconds: Mapping[str, float]) -> Decision | None:
-        """The unit's newest decision at or before `at`, inside its decision point's window."""
+    def last_eligible(
+        self, units: Collection[str], at: datetime, window_seconds: Mapping[str, float]
+    ) -> Decision | None:
+        """The newest decision of one unit, whatever its pseudonyms, at or before `at`, inside its point's window."""
         c = _DECISIONS.c
         windows = [
             and_(c.decision_point == point, c.decided_at >= at - timedelta(seconds=seconds))
@@ -116,7 +118,7 @@ class SqlDecisionLog:
         ]
         if not windows:
             return None
-        query = select_records(Decision, DecisionRow).where(c.unit == unit, c.decided_at <= at, or_(*windows))
+        query = select_records(Decision, DecisionRow).where(c.unit.in_(only(units)), c.decided_at <= at, or_(*windows))
         return fetch_one(self._session, Decision, query.order_by(*_NEWEST_FIRST))
 
     def served_since(

@@ -139,6 +139,18 @@ class SqlUnitBook:
             frontier = set(found.values()) - steps.keys()
         return {unit: _end(unit, steps) for unit in units if unit in steps}
 
+    def all_of(self, unit: str) -> Collection[str]:
+        """The unit, and whatever was merged into it, directly or not."""
+        known, frontier = {unit}, {unit}
+        while frontier:
+            found: set[str] = set()
+            for batch in batches(only(frontier)):
+                query = select(_MERGES.c.from_unit).where(_MERGES.c.to_unit.in_(batch))
+                found |= set(self._session.execute(query).scalars())
+            frontier = found - known
+            known |= frontier
+        return known
+
     def _next(self, units: Collection[str]) -> dict[str, str]:
         steps: dict[str, str] = {}
         for batch in batches(only(units)):

@@ -109,8 +109,8 @@ def test_last_eligible__is_the_newest_inside_its_point_s_window(base: SqlKnowled
     add(base, paywall, renewal, make_decision("d-3", minutes=11, unit="u-2"))
     windows = {"main": 600.0, "renewal": 3600.0}
     with base.transaction() as books:
-        found = {m: books.decisions.last_eligible("u-1", at(m), windows) for m in (-1, 0, 10, 20, 20.1, 60, 60.1)}
-        assert books.decisions.last_eligible("u-1", at(10), {}) is None
+        found = {m: books.decisions.last_eligible(["u-1"], at(m), windows) for m in (-1, 0, 10, 20, 20.1, 60, 60.1)}
+        assert books.decisions.last_eligible(["u-1"], at(10), {}) is None
     ids = {minutes: decision and decision.decision_id for minutes, decision in found.items()}
     assert ids == {-1: None, 0: "d-2", 10: "d-1", 20: "d-1", 20.1: "d-2", 60: "d-2", 60.1: None}
 

@@ -267,3 +267,20 @@ def test_rewards__equal_an_independent_ledger_in_whatever_order_things_come(
             raise Undo
     except Undo:
         pass
+
+
+def test_unnamed_outcome_of_a_merged_unit__finds_what_was_decided_under_its_earlier_name(books: UnitOfWork) -> None:
+    books.decisions.add([make_decision(unit="cookie")])
+    books.units.merge("cookie", "account", NOON)
+    for name, unit in (("o-1", "account"), ("o-2", "cookie")):
+        result = take(books, make_outcome(name, decision_id=None, amount="10"), unit=unit)
+        assert isinstance(result, Recorded)
+        assert (result.outcome.decision_id, result.outcome.unit) == ("d-1", "account")
+    assert reward_of(books) == 20 - COST
+
+
+def test_same_outcome_again_after_a_merge__is_known(books: UnitOfWork) -> None:
+    books.decisions.add([make_decision(unit="cookie")])
+    take(books, make_outcome(decision_id=None), unit="cookie")
+    books.units.merge("cookie", "account", NOON)
+    assert take(books, make_outcome(decision_id=None), unit="cookie") == AlreadyKnown("o-1")
