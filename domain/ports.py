@@ -172,6 +172,10 @@ class UnitBook(Protocol):
         """pseudonym -> raw id; a known one changes nothing."""
         ...
 
+    def hold(self, units: Collection[str]) -> None:
+        """Nobody else decides for these until the transaction ends: what each got so far is counted once."""
+        ...
+
     def raw(self, unit: str) -> str | None: ...
     def merge(self, from_unit: str, to_unit: str, at: datetime) -> None:
         """From now on `from_unit` is `to_unit`; a second merge of the same unit changes nothing."""

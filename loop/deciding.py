@@ -61,21 +61,33 @@ class Decider:
     def answer(
         self, books: UnitOfWork, requests: Sequence[DecisionRequest], now: datetime
     ) -> list[Answer | InvalidRecord]:
-        """One answer a request, in order; an error stands where a request cannot be answered at all."""
+        """One answer a request, in order; an error stands where a request cannot be answered at all.
+
+        Other workers wait with the same units: of two requests of one unit at once, each would count what was served
+        without the other, and make an offer of its own.
+        """
+        units = self._units(books, requests)
+        books.units.hold(set(units.values()))
         answers: dict[int, Answer | InvalidRecord] = {}
         for name in dict.fromkeys(r.decision_point for r in requests):
             rows = [i for i, r in enumerate(requests) if r.decision_point == name]
-            answers |= zip(rows, self._at_point(books, name, [requests[i] for i in rows], now), strict=True)
+            found = self._at_point(books, name, [requests[i] for i in rows], units, now)
+            answers |= zip(rows, found, strict=True)
         return [answers[i] for i in range(len(requests))]
 
     def _at_point(
-        self, books: UnitOfWork, name: str, requests: Sequence[DecisionRequest], now: datetime
+        self,
+        books: UnitOfWork,
+        name: str,
+        requests: Sequence[DecisionRequest],
+        units: Mapping[str, str],
+        now: datetime,
     ) -> Sequence[Answer | InvalidRecord]:
         try:
             point = self.point(name)
         except InvalidRecord as error:
             return [error] * len(requests)
-        batch = self._open_batch(books, point, requests, now)
+        batch = self._open_batch(books, point, requests, units, now)
         answers = [batch.answer(request) for request in requests]
         books.decisions.add(batch.made)
         books.decisions.note_requests(batch.noted, name, now)
@@ -83,10 +95,14 @@ class Decider:
         return answers
 
     def _open_batch(
-        self, books: UnitOfWork, point: Point, requests: Sequence[DecisionRequest], now: datetime
+        self,
+        books: UnitOfWork,
+        point: Point,
+        requests: Sequence[DecisionRequest],
+        units: Mapping[str, str],
+        now: datetime,
     ) -> "_Batch":
-        units = self._units(books, requests)
-        everyone = set(units.values())
+        everyone = {units[r.unit_id] for r in requests}
         situation = look(books, point, self._latch, self.shelf, now)
         stands = point.offer_stands is not None and situation.halt is None
         return _Batch(

@@ -115,6 +115,12 @@ class SqlUnitBook:
         """pseudonym -> raw id; a known one changes nothing."""
         insert_missing(self._session, UnitRow, ({"unit": unit, "raw_id": raw_ids[unit]} for unit in only(raw_ids)))
 
+    def hold(self, units: Collection[str]) -> None:
+        """Locks their rows, in one order for everybody, until the transaction ends. SQLite has one writer anyway."""
+        for batch in batches(only(units)):
+            held = select(_UNITS.c.unit).where(_UNITS.c.unit.in_(batch)).order_by(_UNITS.c.unit)
+            self._session.execute(held.with_for_update(key_share=True)).all()
+
     def raw(self, unit: str) -> str | None:
         return self._session.execute(select(_UNITS.c.raw_id).where(_UNITS.c.unit == unit)).scalar_one_or_none()
 

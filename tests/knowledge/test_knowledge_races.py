@@ -16,7 +16,7 @@ from domain.errors import AlreadyRecorded, SourceUnavailable
 from domain.proposals import Status
 from domain.records import Added, ImportRecord, ParkedOutcome
 from knowledge.database import SqlKnowledgeBase, open_knowledge
-from tests.knowledge.making import NOON, make_audit_entry, make_event, make_outcome, make_proposal
+from tests.knowledge.making import NOON, make_audit_entry, make_decision, make_event, make_outcome, make_proposal
 
 N_WORKERS = 4
 Result = TypeVar("Result")
@@ -236,3 +236,21 @@ def test_workers_that_wait_for_each_other_in_a_circle__are_told_to_retry(base: S
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(take_in, [("o-1", "o-2"), ("o-2", "o-1")])) == [False, True]
+
+
+def test_held_unit__is_decided_for_by_one_worker_after_the_other(base: SqlKnowledgeBase) -> None:
+    units = [f"u-{i}" for i in range(10)]
+    with base.transaction() as books:
+        books.units.remember({unit: unit for unit in units})
+
+    def offer(worker: int) -> int:
+        n_made = 0
+        for unit in units:
+            with base.transaction() as books:
+                books.units.hold([unit])
+                if not books.decisions.standing_offers("main", [unit], NOON):
+                    books.decisions.add([make_decision(f"d-{unit}-{worker}", unit=unit)])
+                    n_made += 1
+        return n_made
+
+    assert sum(at_once(offer)) == len(units)
