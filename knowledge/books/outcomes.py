@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Double, cast, func, or_, select
+from sqlalchemy import Double, and_, cast, func, or_, select
 from sqlmodel import Session
 
 from domain.decisions import Arm, Decision, Experience, RewardRevision
@@ -180,11 +180,23 @@ class SqlReplayStore:
 
 
 def _sums_of(metric: str) -> Any:  # noqa: ANN401 # SQLAlchemy's subquery
-    """decision_id -> the metric's amounts that no correction replaced."""
-    o = _OUTCOMES.c
+    """decision_id -> the metric's amounts in force; the same rule as `tracker.rewards.in_force`.
+
+    That is: from every outcome that corrects none, along its newest correction to the end of the chain.
+    """
+    o, rival = _OUTCOMES.c, _OUTCOMES.alias().c
+    is_newer = or_(
+        rival.observed_at > o.observed_at,
+        and_(rival.observed_at == o.observed_at, rival.outcome_id > o.outcome_id),
+    )
+    newest = ~select(1).where(rival.corrects == o.corrects, is_newer).exists()
+    link = select(o.outcome_id, o.corrects).where(o.corrects.is_not(None), newest).subquery().c
+    chain = select(o.outcome_id).where(o.corrects.is_(None)).cte(recursive=True)
+    chain = chain.union_all(select(link.outcome_id).where(link.corrects == chain.c.outcome_id))
     corrected = select(o.corrects).where(o.corrects.is_not(None))
     query = select(o.decision_id, func.sum(cast(o.converted_amount, Double)).label("amount"))
-    return query.where(o.metric == metric, o.outcome_id.not_in(corrected)).group_by(o.decision_id).subquery()
+    in_force = (o.outcome_id.in_(select(chain.c.outcome_id)), o.outcome_id.not_in(corrected))
+    return query.where(o.metric == metric, *in_force).group_by(o.decision_id).subquery()
 
 
 class SqlPredictionBook:

@@ -83,3 +83,22 @@ def test_controls_of_a_segment__are_the_only_baseline_decisions_that_count(base:
         (Arm.POLICY, "pr-1"): 0.0, (Arm.BASELINE, None): 1.0, (Arm.HOLDOUT, None): 3.0,
     }  # fmt: skip
     assert everybody[Arm.BASELINE, None].total == 3.0
+
+
+def test_metric_moments__follow_the_newest_correction_as_rewards_do(base: SqlKnowledgeBase) -> None:
+    units, _ = fill(base)
+    sent = [("o", "10", None, 0), ("late", "7", "o", 2), ("early", "8", "o", 1), ("of-early", "50", "early", 3)]
+    stored = [
+        StoredOutcome(
+            name, "d3", "u", "payment", Decimal(amount), "EUR", Decimal(amount), Decimal(1),
+            NOON + timedelta(days=day), NOON, corrects, True,
+        )
+        for name, amount, corrects, day in sent
+    ]  # fmt: skip
+    with base.transaction() as books:
+        for outcome in stored:
+            books.outcomes.add(outcome, outcome.outcome_id)
+        found = books.replay.moments("main", NOON, metric="payment")[Arm.POLICY, "pr-1"]
+    values = [0.0] * 40
+    values[3] = 7.0  # not 7 + 50: the correction of a correction that lost counts no more than that one
+    assert vars(found) == pytest.approx(vars(by_hand(units, values)))
