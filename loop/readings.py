@@ -11,7 +11,7 @@ from config.settings import Settings
 from domain.decisions import Arm
 from domain.guardrails import GuardrailReading
 from domain.ports import UnitOfWork
-from domain.proposals import Proposal
+from domain.proposals import Proposal, Status
 from domain.records import Prediction, RewardMoments
 from evaluation.guardrail import read_guardrail
 
@@ -23,7 +23,7 @@ Moments = Mapping[tuple[Arm, str | None], RewardMoments]
 def worst_reading(books: UnitOfWork, proposal: Proposal, settings: Settings) -> GuardrailReading | None:
     """A breached guardrail if there is one, else how the reward stands; None while there is too little.
 
-    Compared are decisions of the same time, since the proposal was made: its own, and those that got the baseline.
+    Compared are decisions since the proposal went live: its own, and those that got the baseline.
     """
     alpha = ALPHA / (1 + len(settings.guardrails))
     n_expected = 2 * max(proposal.plan.min_per_action, 500) * max(len(proposal.actions), 1)
@@ -73,15 +73,22 @@ def _read(
 
 
 def _moments(books: UnitOfWork, proposal: Proposal, metric: str | None = None) -> Moments:
-    """Since the proposal was made; of baseline decisions only those about its own segment."""
+    """Since its canary began; of baseline decisions only those about its own segment."""
     segment = proposal.segment
     is_for_all = not segment.predicate.conditions
     return books.replay.moments(
         proposal.decision_point,
-        proposal.created_at,
+        _live_since(books, proposal),
         metric=metric,
         segment_id=None if is_for_all else segment.segment_id,
     )
+
+
+def _live_since(books: UnitOfWork, proposal: Proposal) -> datetime:
+    """When its canary began; what was served while it waited for approval is another time's."""
+    rows = books.audit.entries(subject=f"proposal:{proposal.proposal_id}")
+    begun = [row.at for row in rows if row.act == "move" and row.details["to"] == Status.CANARY]
+    return begun[0] if begun else proposal.created_at
 
 
 def _arms(moments: Moments, proposal_id: str) -> tuple[RewardMoments | None, RewardMoments | None]:
