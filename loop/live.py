@@ -178,8 +178,8 @@ def live_once(workspace: Workspace, *, seed: int = 0) -> LiveAnswer:
         SourceUnavailable: Redis or SQL does not answer.
     """
     worker = LiveWorker(workspace, tell=say, seed=seed)
-    worker.start()
     try:
+        worker.start()
         n = worker.drain()
         moved = worker.tick()
         return LiveAnswer(n + worker.drain(), tuple(moved))
