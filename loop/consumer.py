@@ -7,7 +7,7 @@ key makes the second time change nothing. What fails again and again by itself i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from domain.errors import InvalidRecord, SourceUnavailable
+from domain.errors import AlreadyRecorded, InvalidRecord, SourceUnavailable
 from domain.events import StreamEntry
 from domain.ports import EventStream, KnowledgeBase, UnitOfWork
 
@@ -71,7 +71,8 @@ class Consumer:
 
     def _give_up(self, entry: StreamEntry, error: Exception) -> Sequence[StreamEntry]:
         """Leaves the entry pending until it has failed often enough to be poison."""
-        if entry.deliveries < MAX_DELIVERIES:
+        is_race = isinstance(error, AlreadyRecorded)  # another worker was faster: the next look finds what it did
+        if is_race or entry.deliveries < MAX_DELIVERIES:
             return ()
         reason = InvalidRecord(f"could not be handled: {type(error).__name__}")
         with self.knowledge.transaction() as books:

@@ -23,6 +23,7 @@ from loop.situation import Situation, look
 from loop.unit_states import UnitStates
 from policies.deciding import RowPolicy, row_context
 
+REPEATED_TOO_LATE = "the request was answered by a policy that nothing covers any more"
 CONFLICT = "the same request_id came before with another content"
 
 
@@ -162,7 +163,7 @@ class _Batch:
         request_hash = content_hash(asdict(request))
         if request.request_id in self._known:
             decision, known_hash = self._known[request.request_id]
-            return _answer(decision, request) if known_hash == request_hash else InvalidRecord(CONFLICT)
+            return self._repeat(decision, request) if known_hash == request_hash else InvalidRecord(CONFLICT)
         unit = self._units[request.unit_id]
         try:
             decision = self._standing.get(unit) or self._make(request, unit)
@@ -171,6 +172,23 @@ class _Batch:
         self._known[request.request_id] = (decision, request_hash)
         self.noted[request.request_id] = (decision.decision_id, request_hash)
         return _answer(decision, request)
+
+    def _repeat(self, decision: Decision, request: DecisionRequest) -> Answer:
+        """The same answer, unless nothing covers it any more: then the baseline, and the decision stays what it was."""
+        if self._bench.situation.honours(decision, self._bench.now):
+            return _answer(decision, request)
+        baseline = self._bench.point.action(self._bench.point.baseline_of(request))
+        return replace(
+            _answer(decision, request),
+            action=baseline.action_id,
+            payload=dict(baseline.payload),
+            propensity=1.0,
+            served=Arm.BASELINE.value,
+            why=self._bench.situation.halt or REPEATED_TOO_LATE,
+            policy_version=f"constant:{baseline.action_id}",
+            valid_until=None,
+            proposal_id=None,
+        )
 
     def _make(self, request: DecisionRequest, unit: str) -> Decision:
         asked = self._ask(request, unit)

@@ -11,7 +11,7 @@ from config.settings import Settings
 from domain.decisions import Arm
 from domain.guardrails import GuardrailReading
 from domain.ports import UnitOfWork
-from domain.proposals import Proposal, Status
+from domain.proposals import TrackedProposal
 from domain.records import Prediction, RewardMoments
 from evaluation.guardrail import read_guardrail
 
@@ -20,27 +20,33 @@ ALPHA = 0.05  # for all guardrails of a proposal together
 Moments = Mapping[tuple[Arm, str | None], RewardMoments]
 
 
-def worst_reading(books: UnitOfWork, proposal: Proposal, settings: Settings) -> GuardrailReading | None:
+def worst_reading(books: UnitOfWork, tracked: TrackedProposal, settings: Settings) -> GuardrailReading | None:
     """A breached guardrail if there is one, else how the reward stands; None while there is too little.
 
-    Compared are decisions since the proposal went live: its own, and those that got the baseline.
+    Compared are decisions since the step began where the proposal stands: its own, and those that got the baseline.
+    Inside a step the reach does not change, so both come from the same times; over a widening canary a season alone
+    would look like a loss. Each step is a test of its own, so they share the error rate.
     """
-    alpha = ALPHA / (1 + len(settings.guardrails))
+    proposal = tracked.proposal
+    n_tests = (1 + len(settings.guardrails)) * (1 + len(proposal.plan.canary_steps))
+    alpha = ALPHA / n_tests
     n_expected = 2 * max(proposal.plan.min_per_action, 500) * max(len(proposal.actions), 1)
     readings = [
-        _read(books, proposal, metric, margin, alpha=alpha, n_expected=n_expected)
+        _read(books, tracked, metric, margin, alpha=alpha, n_expected=n_expected)
         for metric, margin in {REWARD: None, **{n: g.harm_if for n, g in settings.guardrails.items()}}.items()
     ]
     breached = [r for r in readings if r is not None and r.is_breached]
     return breached[0] if breached else readings[0]
 
 
-def prediction_of(books: UnitOfWork, proposal: Proposal, now: datetime) -> Prediction:
+def prediction_of(books: UnitOfWork, tracked: TrackedProposal, now: datetime) -> Prediction:
     """What its evidence promised a decision over the baseline, and the matured difference with its 95 % interval.
 
-    The realised interval is for one look at the end; while a proposal runs, its guardrails tell.
+    Realised since its step began, as guardrails compare. The interval is for one look at the end; while a proposal
+    runs, its guardrails tell.
     """
-    moments = _moments(books, proposal)
+    proposal = tracked.proposal
+    moments = _moments(books, tracked)
     policy, baseline = _arms(moments, proposal.proposal_id)
     predicted = proposal.evidence.get("per_decision")
     said = predicted if isinstance(predicted, Mapping) else {}
@@ -60,10 +66,10 @@ def prediction_of(books: UnitOfWork, proposal: Proposal, now: datetime) -> Predi
 
 
 def _read(
-    books: UnitOfWork, proposal: Proposal, metric: str, margin: Margin | None, *, alpha: float, n_expected: int
+    books: UnitOfWork, tracked: TrackedProposal, metric: str, margin: Margin | None, *, alpha: float, n_expected: int
 ) -> GuardrailReading | None:
-    moments = _moments(books, proposal, None if metric == REWARD else metric)
-    policy, baseline = _arms(moments, proposal.proposal_id)
+    moments = _moments(books, tracked, None if metric == REWARD else metric)
+    policy, baseline = _arms(moments, tracked.proposal.proposal_id)
     if policy is None or baseline is None:
         return None
     if margin is not None and margin.is_above:  # harm is above: count it as losses
@@ -72,23 +78,16 @@ def _read(
     return read_guardrail(metric, policy, baseline, harm_margin=harm, alpha=alpha, n_expected=n_expected)
 
 
-def _moments(books: UnitOfWork, proposal: Proposal, metric: str | None = None) -> Moments:
-    """Since its canary began; of baseline decisions only those about its own segment."""
-    segment = proposal.segment
+def _moments(books: UnitOfWork, tracked: TrackedProposal, metric: str | None = None) -> Moments:
+    """Since its step began; of baseline decisions only those about its own segment."""
+    segment = tracked.proposal.segment
     is_for_all = not segment.predicate.conditions
     return books.replay.moments(
-        proposal.decision_point,
-        _live_since(books, proposal),
+        tracked.proposal.decision_point,
+        tracked.since,
         metric=metric,
         segment_id=None if is_for_all else segment.segment_id,
     )
-
-
-def _live_since(books: UnitOfWork, proposal: Proposal) -> datetime:
-    """When its canary began; what was served while it waited for approval is another time's."""
-    rows = books.audit.entries(subject=f"proposal:{proposal.proposal_id}")
-    begun = [row.at for row in rows if row.act == "move" and row.details["to"] == Status.CANARY]
-    return begun[0] if begun else proposal.created_at
 
 
 def _arms(moments: Moments, proposal_id: str) -> tuple[RewardMoments | None, RewardMoments | None]:

@@ -6,11 +6,11 @@ any more does not leave: it is withheld, into the quarantine, and the product sh
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.decisions import Arm, Decision
+from domain.decisions import Arm
 from domain.errors import InvalidRecord
 from domain.ports import Clock, KnowledgeBase, Publisher, UnitOfWork
 from domain.records import ImportRecord, OutboxEntry, QuarantinedRecord
@@ -54,7 +54,7 @@ class Relay:
         decisions = books.decisions.find({body["decision_id"] for body in bodies.values()})
         decided = {i: d for i, b in bodies.items() if (d := decisions.get(b["decision_id"])) and d.arm is Arm.POLICY}
         situations = {name: self._look(books, name, now) for name in {d.decision_point for d in decided.values()}}
-        return {i for i, decision in decided.items() if not _may_leave(decision, situations, now)}
+        return {i for i, d in decided.items() if not situations[d.decision_point].honours(d, now)}
 
     def _look(self, books: UnitOfWork, decision_point: str, now: datetime) -> Situation:
         try:
@@ -76,11 +76,3 @@ class Relay:
         body = json.loads(entry.fields["body"])
         body["unit_id"] = books.units.raw(body["unit_id"])
         return replace(entry, fields={**entry.fields, "body": json.dumps(body, ensure_ascii=False)})
-
-
-def _may_leave(decision: Decision, situations: Mapping[str, Situation], now: datetime) -> bool:
-    """Its proposal is live and covered now; or it repeats an offer that is honoured until its time, unless halted."""
-    situation = situations[decision.decision_point]
-    if any(d.tracked.proposal.proposal_id == decision.proposal_id for d in situation.deployed):
-        return True
-    return situation.halt is None and decision.valid_until is not None and now < decision.valid_until

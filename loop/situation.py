@@ -9,6 +9,7 @@ from datetime import datetime
 
 from config.decision_points import Mode
 from domain.context import Context
+from domain.decisions import Arm, Decision
 from domain.errors import AmsoError, SourceUnavailable
 from domain.ports import HaltMirror, UnitOfWork
 from domain.proposals import LIVE, Coverage, Halt, Status, TrackedProposal
@@ -53,6 +54,17 @@ class Situation:
     halt: str | None  # why nothing but the baseline is served
     deployed: tuple[Deployed, ...] = ()  # canaries before what they would replace
     doubts: tuple[str, ...] = ()  # live proposals that decide nothing, and why
+
+    def honours(self, decision: Decision, now: datetime) -> bool:
+        """Whether what a policy decided earlier may still be told: its proposal is covered now, or its offer stands.
+
+        A halt beats both; whatever was the baseline then may always be told.
+        """
+        if decision.arm is not Arm.POLICY:
+            return True
+        if any(d.tracked.proposal.proposal_id == decision.proposal_id for d in self.deployed):
+            return True
+        return self.halt is None and decision.valid_until is not None and now < decision.valid_until
 
     def segments_of(self, context: Context) -> list[str]:
         """Ids of the segments that live proposals decide for and that hold such a unit; `all` needs no note."""

@@ -3,14 +3,13 @@
 from datetime import datetime
 
 from domain.errors import AlreadyRecorded, IllegalTransition
-from domain.proposals import LIVE, OPEN, Status, TrackedProposal
+from domain.proposals import LIVE, OPEN, TrackedProposal
 from loop.readings import prediction_of, worst_reading
 from loop.wiring import Workspace
 from tracker.outcomes import mature
 from tracker.rollout import advance
 
 BATCH = 5_000  # decisions matured in one transaction
-COMPARED = LIVE | {Status.MATURING, Status.PAUSED}
 
 
 def mature_all(workspace: Workspace, decision_point: str, now: datetime) -> int:
@@ -36,10 +35,10 @@ def advance_all(workspace: Workspace, now: datetime) -> list[TrackedProposal]:
 
 
 def compare_all(workspace: Workspace, now: datetime) -> None:
-    """Realised beside predicted, of everything that runs or has just ended."""
+    """Realised beside predicted, of everything that is live."""
     with workspace.knowledge.transaction() as books:
-        for tracked in books.proposals.all(COMPARED):
-            books.predictions.put(prediction_of(books, tracked.proposal, now))
+        for tracked in books.proposals.all(LIVE):
+            books.predictions.put(prediction_of(books, tracked, now))
 
 
 def _advance(workspace: Workspace, tracked: TrackedProposal, now: datetime) -> TrackedProposal:
@@ -52,7 +51,7 @@ def _advance(workspace: Workspace, tracked: TrackedProposal, now: datetime) -> T
                 tracked,
                 settings=workspace.settings,
                 tally=books.decisions.tally(tracked.proposal.proposal_id, tracked.since) if runs else {},
-                reading=worst_reading(books, tracked.proposal, workspace.settings) if runs else None,
+                reading=worst_reading(books, tracked, workspace.settings) if runs else None,
                 now=now,
             )
     except (IllegalTransition, AlreadyRecorded):

@@ -7,7 +7,18 @@ from domain.canonical import content_hash
 
 DEFAULT_REWARD_WAIT_DAYS = 30.0  # where a decision point names none: a monthly subscription renews once
 _SECONDS_A_DAY = 86_400.0
-_SECTIONS = ("prices", "objective", "costs", "guardrails", "limits", "holdout", "exploration", "approvals", "people")
+_SECTIONS = (
+    "prices",
+    "objective",
+    "costs",
+    "guardrails",
+    "limits",
+    "holdout",
+    "exploration",
+    "approvals",
+    "people",
+    "privacy",
+)
 
 
 def rule_hashes(settings: Settings, decision_point: str) -> Mapping[str, str]:

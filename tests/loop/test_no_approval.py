@@ -402,3 +402,21 @@ class _Away:
 
     def publish(self, entries: Sequence[OutboxEntry]) -> None:
         raise SourceUnavailable(f"{len(entries)} entries find no Redis")
+
+
+def test_repeated_request__gets_its_answer_only_while_something_covers_it(data_dir: Path) -> None:
+    shop = open_shop(data_dir, "repeated")
+    shop.go_live()
+    offer = ask(shop, "r-1")
+    assert offer.served == "policy"
+    with shop.knowledge.transaction() as books:
+        halt(books, "global", "doubt", shop.people["ben"], NOON)
+    assert (ask(shop, "r-1").served, ask(shop, "r-1").action) == ("baseline", "none")
+    with shop.knowledge.transaction() as books:
+        books.halts.remove("global")
+    assert ask(shop, "r-1") == offer
+    shop.clock.at = NOON + timedelta(days=400)
+    late = ask(shop, "r-1")
+    assert (late.served, late.action, late.decision_id) == ("baseline", "none", offer.decision_id)
+    shop.workspace.close()
+    shop.knowledge.close()

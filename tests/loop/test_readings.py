@@ -35,8 +35,8 @@ def test_days_before_the_canary__are_not_compared_with() -> None:
         name = live.proposal.proposal_id
         earn(books, "3", day=3, arm=Arm.BASELINE, proposal_id=None)
         earn(books, "3", day=3, arm=Arm.POLICY, proposal_id=name)
-        reading = worst_reading(books, live.proposal, SETTINGS)
-        prediction = prediction_of(books, live.proposal, NOON + 20 * DAY)
+        reading = worst_reading(books, live, SETTINGS)
+        prediction = prediction_of(books, live, NOON + 20 * DAY)
     assert reading is not None
     assert reading.difference == pytest.approx(0.0)
     assert not reading.is_breached
