@@ -86,7 +86,7 @@ def doctor(config: Path | None, overrides: Sequence[str], request: LogRequest) -
     if isinstance(workspace, Check):
         return DoctorAnswer((*checks, workspace), readiness(None), None)
     with closing(workspace):
-        checks += [_stores(workspace), _redis(workspace), *_gated(workspace)]
+        checks += [_stores(workspace), _redis(workspace), *_rates(workspace), *_gated(workspace)]
         live = _live(workspace, checks)
         read = _attempt("decision log", _reader(workspace, request))
     if isinstance(read, Check):
@@ -117,6 +117,12 @@ def _stores(workspace: Workspace) -> Check:
 def _redis(workspace: Workspace) -> Check:
     found = _attempt("redis", workspace.wire.check)
     return found if isinstance(found, Check) else Check("redis", "ok", f"{workspace.wire.where} answers")
+
+
+def _rates(workspace: Workspace) -> list[Check]:
+    """`live` needs the exchange rates that the config names, and only then."""
+    found = _attempt("exchange rates", lambda: workspace.outcome_rules)
+    return [found] if isinstance(found, Check) else []
 
 
 def _gated(workspace: Workspace) -> list[Check]:

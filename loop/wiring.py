@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from config.load import load_settings
 from config.settings import Settings
+from domain.errors import ConfigError
 from domain.ports import Clock, KnowledgeBase, SystemClock
 from loop.runs import RunDirectory, start_run
 
@@ -86,10 +87,25 @@ def open_workspace(
     """Loads the settings and opens the stores; makes the data dir where there is none.
 
     `environ` None = the process's own.
+
+    Raises:
+        ConfigError: the settings, or a data dir that can be no folder.
+        SourceUnavailable: SQL does not answer.
     """
     from knowledge.database import open_knowledge  # SQL takes a second to import; `--help` does without
 
     environ = os.environ if environ is None else environ
     settings = load_settings(config, overrides, environ)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.data_dir)
     return Workspace(settings, open_knowledge(settings.sql_url), clock or SystemClock(), environ)
+
+
+def _make_folder(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise ConfigError(
+            f"the data dir {data_dir} is no folder and cannot be made one: {said}",
+            "set AMSO_DATA_DIR to a folder that you can write to",
+        ) from error
