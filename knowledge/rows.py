@@ -135,9 +135,9 @@ def not_found(what: str, name: str, known: Sequence[str]) -> NotFound:
     return NotFound(f"unknown {what} {name!r}", f"the newest of {len(known)} are {newest}")
 
 
-def names_of(session: Session, column: Column[Any], order: Column[Any]) -> Sequence[str]:
+def names_of(session: Session, column: Column[Any], *order: ColumnElement[Any]) -> Sequence[str]:
     """For `not_found`."""
-    return session.execute(select(column).order_by(order)).scalars().all()
+    return session.execute(select(column).order_by(*order)).scalars().all()
 
 
 def only(ids: Collection[str]) -> list[str]:

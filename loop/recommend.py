@@ -70,6 +70,9 @@ class RecommendAnswer:
                 out.print(f"  {s.rank}. {s.reason}")
         for note in self.notes:
             out.print(f"  · {note}")
+        if self.strategies:
+            ids = ", ".join(f"{s.rank}. {s.strategy.strategy_id}" for s in self.strategies[:SHOWN])
+            out.print(f"next: `amso propose ID` puts one before people: {ids}")
         out.print(f"run: {self.run}")
 
     def ranked_list(self) -> Table:

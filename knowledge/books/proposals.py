@@ -48,7 +48,9 @@ class SqlStrategyBook:
         query = select_records(StrategyRecord, StrategyRow).where(_STRATEGIES.c.strategy_id == strategy_id)
         found = fetch_one(self._session, StrategyRecord, query)
         if found is None:
-            known = names_of(self._session, _STRATEGIES.c.strategy_id, _STRATEGIES.c.recommended_at)
+            known = names_of(
+                self._session, _STRATEGIES.c.strategy_id, _STRATEGIES.c.recommended_at, _STRATEGIES.c.position.desc()
+            )
             raise not_found("strategy", strategy_id, known)
         return found
 

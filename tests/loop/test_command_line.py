@@ -136,6 +136,12 @@ def test_recommend__ranks_the_learned_policy_by_rows_it_did_not_see() -> None:
     assert [s["rank"] for s in data["strategies"]] == list(range(1, len(data["strategies"]) + 1))
 
 
+def test_recommend__tells_the_ids_that_propose_takes() -> None:
+    path = write(make_frame())
+    ids = [s["strategy_id"] for s in answer("recommend", "--log", path)["strategies"]]
+    assert f"1. {ids[0]}" in amso("recommend", "--log", path).stdout
+
+
 def test_recommend__designs_an_experiment_where_nothing_is_proven() -> None:
     data = answer("recommend", "--log", write(make_frame(gain=0.0)), "--baseline", "constant:none")
     (experiment,) = [s for s in data["strategies"] if s["action"] == "experiment"]
@@ -282,6 +288,22 @@ def test_doctor__ends_with_what_this_data_allows() -> None:
     found = answer("doctor", "--log", write(make_frame()))
     ready = {r["capability"]: r["is_ready"] for r in found["readiness"]}
     assert ready == {"describe": True, "forecast": False, "evaluate": True, "learn": True, "live": False}
+
+
+def test_doctor__looks_at_the_exchange_rates_that_live_needs() -> None:
+    path = write(make_frame())
+    found = answer("doctor", "--log", path, "--set", "business.exchange_rates=nowhere.csv")
+    assert ("exchange rates", "fail") in {(c["subject"], c["state"]) for c in found["checks"]}
+    assert "exchange rates" in next(r["why"] for r in found["readiness"] if r["capability"] == "live")
+
+
+def test_data_dir_that_can_be_no_folder__is_a_mistake_of_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").write_text("")
+    for name in ("file", "file/below"):
+        monkeypatch.setenv("AMSO_DATA_DIR", name)
+        error = answer("status", exit_code=2)["error"]
+        assert error["message"].startswith(f"the data dir {name} is no folder")
+        assert "AMSO_DATA_DIR" in error["hint"]
 
 
 def test_analyze__leaves_findings_and_plots() -> None:
