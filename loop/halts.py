@@ -37,7 +37,7 @@ class HaltAnswer:
     def print(self) -> None:
         out, h = console(), self.halt
         said = {
-            "halted": f"{h.scope} is halted by {h.halted_by}: {h.reason}",
+            "halted": f"{h.scope} is halted by {h.halted_by}" + (f": {h.reason}" if h.reason else ""),
             "resume_asked": f"{h.resume_asked_by} asks to resume {h.scope}; it goes on once a second person confirms",
             "resumed": f"{h.scope} goes on",
         }[self.state]
@@ -51,6 +51,7 @@ def halt(workspace: Workspace, token: str | None, scope: str, reason: str) -> Ha
 
     Raises:
         UsageError: no such kind of scope, or a decision point that the config does not have.
+        NotFound: a policy version that neither is registered nor was ever proposed: a slip must not look like a halt.
         NotPermitted: the token proves nobody.
     """
     kind, _, name = scope.partition(":")
@@ -58,6 +59,8 @@ def halt(workspace: Workspace, token: str | None, scope: str, reason: str) -> Ha
         workspace.settings.decision_point_name(name)
 
     def act(books: UnitOfWork, person: Person, now: datetime) -> Halt:
+        if kind == "policy" and name:
+            _refuse_unknown_version(books, name)
         return tracker.halt(books, scope, reason, person, now)
 
     return _mirrored(workspace, act_as(workspace, token, act), "halted")
@@ -99,6 +102,11 @@ def mirror_halts(workspace: Workspace) -> tuple[tuple[Halt, ...], str | None]:
 
 def halt_to_data(halt: Halt) -> dict[str, object]:
     return {**asdict(halt), "halted_at": halt.halted_at.isoformat()}
+
+
+def _refuse_unknown_version(books: UnitOfWork, version: str) -> None:
+    if version not in {t.proposal.policy_version for t in books.proposals.all()}:
+        books.policies.get(version)
 
 
 def _mirrored(workspace: Workspace, halt: Halt, state: str) -> HaltAnswer:

@@ -171,7 +171,8 @@ def _drawn(answer: StatusAnswer) -> list[RenderableType]:
     s = answer.snapshot
     parts: list[RenderableType] = [Text(_headline(answer))]
     parts += [
-        Text(f"HALTED {h['scope']} by {h['halted_by']}: {h['reason']}", style="bold red") for h in _rows(s, "halts")
+        Text(f"HALTED {h['scope']} by {h['halted_by']}" + (f": {h['reason']}" if h["reason"] else ""), style="bold red")
+        for h in _rows(s, "halts")
     ]
     proposals = _rows(s, "proposals")
     if proposals:

@@ -186,6 +186,15 @@ def test_halt__refuses_scopes_that_mean_nothing() -> None:
     ana = hire("ana", "proposer")
     assert "usage_error" in refusal("halt", "everything", token=ana, exit_code=2)
     assert "unknown decision point" in refusal("halt", "point:flo", token=ana, exit_code=2)
+    assert "unknown policy version" in refusal("halt", "policy:p-0", token=ana)
+    assert answer("status")["halts"] == []
+
+
+def test_halt__of_a_policy_version_takes_a_trained_or_a_proposed_one() -> None:
+    version = answer("train", "--log", write_log())["policy_version"]
+    ana = hire("ana", "proposer")
+    assert answer("halt", f"policy:{version}", token=ana)["scope"] == f"policy:{version}"
+    assert amso("halt", f"policy:{version}", token=ana).stdout == f"policy:{version} is halted by ana\n"
 
 
 def test_strategy__pauses_resumes_and_rolls_back_by_hand() -> None:
