@@ -11,11 +11,12 @@ from domain.estimates import Diagnostics, PolicyValueEstimate
 from domain.log import LoggedDecisions
 from evaluation.diagnostics import diagnose
 from evaluation.dr import influence_scores
-from evaluation.estimator import collect_moments, estimate_value
+from evaluation.estimator import Estimator, collect_moments, estimate_value
 from evaluation.nuisance import Nuisance
 from evaluation.refusals import policy_refusals, reward_refusals
-from evaluation.registry import ESTIMATORS
+from evaluation.registry import ESTIMATORS, FAMILIES
 from evaluation.rounds import Rounds, make_rounds
+from evaluation.slope import tune
 from evaluation.support import unsupported_share
 from evaluation.target import Target
 
@@ -117,6 +118,11 @@ def score_rule(
 
 def estimate_all(rounds: Rounds, policy: str, confidence: float) -> tuple[PolicyValueEstimate, ...]:
     """Every registered estimator that has something to say; without any weight only those that need none."""
-    has_weight = bool((rounds.sample_weight * rounds.importance_weight > 0).any())
-    usable = [e for e in ESTIMATORS if has_weight or not e.uses_weights]
-    return tuple(estimate_value(e, collect_moments(e, rounds), policy, confidence) for e in usable)
+    return tuple(estimate_value(e, collect_moments(e, rounds), policy, confidence) for e in speaking_estimators(rounds))
+
+
+def speaking_estimators(rounds: Rounds) -> tuple[Estimator, ...]:
+    """Those that have something to say on these rounds, the families tuned on them."""
+    if not (rounds.weight > 0).any():
+        return tuple(e for e in ESTIMATORS if not e.uses_weights)
+    return (*ESTIMATORS, *(tune(family, rounds) for family in FAMILIES))

@@ -5,7 +5,7 @@ import numpy as np
 from domain.arrays import FloatArray
 from domain.estimates import Diagnostics
 from domain.log import LoggedDecisions
-from evaluation.estimator import sum_by_cluster
+from evaluation.clusters import sum_by_cluster
 from evaluation.propensity import Propensities
 from evaluation.rounds import Rounds
 from evaluation.sample_ratio import sample_ratio_p_value

@@ -15,9 +15,10 @@ from evaluation.rounds import Rounds
 class DirectMethod:
     name = "dm"
     uses_weights = False
+    is_consistent = False
 
     def terms(self, rounds: Rounds) -> FloatArray:
-        return np.column_stack([rounds.sample_weight, rounds.sample_weight * rounds.policy_value])
+        return np.stack([rounds.sample_weight, rounds.sample_weight * rounds.policy_value])
 
     def value(self, total: FloatArray) -> float:
         return ratio(total)

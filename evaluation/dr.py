@@ -16,9 +16,10 @@ from evaluation.rounds import Rounds
 class DoublyRobust:
     name = "dr"
     uses_weights = True
+    is_consistent = True
 
     def terms(self, rounds: Rounds) -> FloatArray:
-        return np.column_stack([rounds.sample_weight, rounds.sample_weight * influence_scores(rounds)])
+        return np.stack([rounds.sample_weight, rounds.sample_weight * influence_scores(rounds)])
 
     def value(self, total: FloatArray) -> float:
         return ratio(total)
@@ -29,5 +30,4 @@ class DoublyRobust:
 
 def influence_scores(rounds: Rounds) -> FloatArray:
     """(n_rounds,) phi, whose weighted mean is the value."""
-    residual = rounds.reward - rounds.expected_reward
-    return np.asarray(rounds.policy_value + rounds.importance_weight * residual)
+    return np.asarray(rounds.policy_value + rounds.importance_weight * rounds.residual)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import stdtrit
 
-from domain.arrays import FloatArray, IntArray
+from domain.arrays import FloatArray
 from domain.estimates import PolicyValueEstimate
+from evaluation.intervals import Spread, interval, spread_of
 from evaluation.rounds import Rounds
 
 
@@ -27,8 +27,13 @@ class Estimator(Protocol):
         """Whether it says nothing where no logged action could be the policy's."""
         ...
 
+    @property
+    def is_consistent(self) -> bool:
+        """Whether right propensities alone make it right: else its interval leaves out its bias, and is not trusted."""
+        ...
+
     def terms(self, rounds: Rounds) -> FloatArray:
-        """(n_rounds, n_terms), to be summed."""
+        """(n_terms, n_rounds), to be summed."""
         ...
 
     def value(self, total: FloatArray) -> float:
@@ -45,7 +50,8 @@ class Moments:
     """Sufficient statistics of one estimator on some rounds; they add as long as no unit is on both sides."""
 
     total: FloatArray  # (n_terms,)
-    cross: FloatArray  # (n_terms, n_terms) sum over clusters of the outer products of their sums
+    cross: FloatArray  # (n_terms, n_terms) sum over clusters of the products of their sums
+    third: FloatArray  # (n_terms, n_terms, n_terms) the same of three at a time
     n_clusters: int
     n_rounds: int
     weight: float  # sum of sample weight x importance weight
@@ -55,6 +61,7 @@ class Moments:
         return Moments(
             self.total + other.total,
             self.cross + other.cross,
+            self.third + other.third,
             self.n_clusters + other.n_clusters,
             self.n_rounds + other.n_rounds,
             self.weight + other.weight,
@@ -69,48 +76,38 @@ class Moments:
 
 def collect_moments(estimator: Estimator, rounds: Rounds) -> Moments:
     """The moments of some rounds."""
-    terms = estimator.terms(rounds)
-    sums = sum_by_cluster(terms, rounds.cluster)
-    weight = rounds.sample_weight * rounds.importance_weight
-    return Moments(
-        terms.sum(axis=0), sums.T @ sums, len(sums), len(rounds), float(weight.sum()), float((weight**2).sum())
-    )
+    sums = rounds.clusters.sum(estimator.terms(rounds))
+    n_terms = len(sums)
+    above, right = np.triu_indices(n_terms)
+    pairs = sums[above] * sums[right]
+    third = np.empty((n_terms, n_terms, n_terms))
+    third[above, right] = third[right, above] = pairs @ sums.T
+    return Moments(sums.sum(axis=1), sums @ sums.T, third, rounds.clusters.n, len(rounds), *rounds.weight_sums)
 
 
 def estimate_value(estimator: Estimator, moments: Moments, policy: str, confidence: float) -> PolicyValueEstimate:
-    """Value and interval; at least two clusters.
-
-    An estimator that uses no weights is as good as its model, whose error its interval leaves out: not to be trusted.
-    """
-    value = estimator.value(moments.total)
-    gradient = estimator.gradient(moments.total)
-    variance = max(float(gradient @ moments.cross @ gradient), 0.0)
-    stderr = float(np.sqrt(variance * moments.n_clusters / (moments.n_clusters - 1)))
-    half = interval_half_width(stderr, moments.n_clusters, confidence)
+    """Value and interval; at least two clusters."""
+    value, spread = value_and_spread(estimator, moments)
+    low, high = interval(value, spread, confidence)
     return PolicyValueEstimate(
         policy,
         estimator.name,
         value,
-        value - half,
-        value + half,
-        stderr,
+        low,
+        high,
+        spread.stderr,
         moments.ess,
         moments.n_rounds,
-        trusted=estimator.uses_weights,
+        trusted=estimator.is_consistent,
     )
 
 
-def interval_half_width(stderr: float, n_clusters: int, confidence: float) -> float:
-    """Student's t with n_clusters - 1 degrees of freedom."""
-    return float(stdtrit(n_clusters - 1, 0.5 + confidence / 2)) * stderr
-
-
-def sum_by_cluster(terms: FloatArray, cluster: IntArray) -> FloatArray:
-    """(n_clusters, n_terms) sums of (n_rounds, n_terms)."""
-    codes, place = np.unique(cluster, return_inverse=True)
-    if len(codes) == len(cluster):
-        return terms
-    return np.column_stack([np.bincount(place, weights=column, minlength=len(codes)) for column in terms.T])
+def value_and_spread(estimator: Estimator, moments: Moments) -> tuple[float, Spread]:
+    """The value and how uncertain it is, by the delta method."""
+    gradient = estimator.gradient(moments.total)
+    second = float(gradient @ moments.cross @ gradient)
+    third = float(moments.third @ gradient @ gradient @ gradient)
+    return estimator.value(moments.total), spread_of(second, third, moments.n_clusters)
 
 
 def ratio(total: FloatArray) -> float:

@@ -15,10 +15,10 @@ from evaluation.rounds import Rounds
 class InversePropensityScoring:
     name = "ips"
     uses_weights = True
+    is_consistent = True
 
     def terms(self, rounds: Rounds) -> FloatArray:
-        weighted = rounds.importance_weight * rounds.reward
-        return np.column_stack([rounds.sample_weight, rounds.sample_weight * weighted])
+        return np.stack([rounds.sample_weight, rounds.weight * rounds.reward])
 
     def value(self, total: FloatArray) -> float:
         return ratio(total)

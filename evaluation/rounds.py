@@ -1,11 +1,13 @@
 """What an estimator needs of every round, for one evaluated policy."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
+from evaluation.clusters import Clusters, clusters_of
 from evaluation.target import Target
 
 
@@ -22,6 +24,25 @@ class Rounds:
 
     def __len__(self) -> int:
         return len(self.reward)
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        return clusters_of(self.cluster)
+
+    @cached_property
+    def weight(self) -> FloatArray:
+        """(n_rounds,) sample weight x importance weight."""
+        return self.sample_weight * self.importance_weight
+
+    @cached_property
+    def residual(self) -> FloatArray:
+        """(n_rounds,) what the reward model leaves unexplained."""
+        return self.reward - self.expected_reward
+
+    @cached_property
+    def weight_sums(self) -> tuple[float, float]:
+        """Sum of the weights, and of their squares."""
+        return float(self.weight.sum()), float(self.weight @ self.weight)
 
 
 def make_rounds(
@@ -40,7 +61,7 @@ def make_rounds(
         reward=log.reward,
         importance_weight=distribution[rows, log.action] / propensity,
         expected_reward=expected_reward[rows, log.action],
-        policy_value=np.asarray((distribution * expected_reward).sum(axis=1)),
+        policy_value=np.einsum("na,na->n", distribution, expected_reward),
         sample_weight=log.sample_weight,
         cluster=log.unit,
     )

@@ -10,7 +10,7 @@ from scipy.special import chdtrc
 
 from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
-from evaluation.estimator import sum_by_cluster
+from evaluation.clusters import sum_by_cluster
 
 ROUNDING = 1e-9  # relative; the machine's own differs from processor to processor by more than a rank's default allows
 MIN_EXPECTED = 5.0  # expected count of an action in a cell; below, chi-square is no approximation

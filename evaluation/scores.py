@@ -12,8 +12,9 @@ import numpy as np
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InsufficientOverlap
 from domain.estimates import Diagnostics
+from evaluation.clusters import clusters_of
 from evaluation.diagnostics import effective_sample_size
-from evaluation.estimator import interval_half_width, sum_by_cluster
+from evaluation.intervals import interval, spread_of_influences
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,16 @@ def mean_interval(scores: FloatArray, weight: FloatArray, cluster: IntArray, con
     Raises:
         InsufficientOverlap: fewer than two units.
     """
-    n_clusters = len(np.unique(cluster))
-    if n_clusters < 2:
+    clusters = clusters_of(cluster)
+    if clusters.n < 2:
         raise InsufficientOverlap(
-            f"{n_clusters} unit cannot give an interval; expected at least 2", "choose a larger segment"
+            f"{clusters.n} unit cannot give an interval; expected at least 2", "choose a larger segment"
         )
     mean = float(np.average(scores, weights=weight))
-    influence = sum_by_cluster((weight * (scores - mean))[:, None], cluster)
-    variance = float((influence**2).sum()) * n_clusters / (n_clusters - 1)
-    stderr = float(np.sqrt(variance) / weight.sum())
-    half = interval_half_width(stderr, n_clusters, confidence)
-    return Interval(mean, mean - half, mean + half, stderr, len(scores))
+    influence = clusters.sum((weight * (scores - mean))[None, :])[0] / weight.sum()
+    spread = spread_of_influences(influence)
+    low, high = interval(mean, spread, confidence)
+    return Interval(mean, low, high, spread.stderr, len(scores))
 
 
 def combine(parts: Sequence[FloatArray]) -> FloatArray:

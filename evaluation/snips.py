@@ -15,10 +15,10 @@ from evaluation.rounds import Rounds
 class SelfNormalizedInversePropensityScoring:
     name = "snips"
     uses_weights = True
+    is_consistent = True
 
     def terms(self, rounds: Rounds) -> FloatArray:
-        weight = rounds.sample_weight * rounds.importance_weight
-        return np.column_stack([weight, weight * rounds.reward])
+        return np.stack([rounds.weight, rounds.weight * rounds.reward])
 
     def value(self, total: FloatArray) -> float:
         return ratio(total)

@@ -7,18 +7,24 @@ from hypothesis import strategies as st
 
 from domain.estimates import PolicyValueEstimate
 from evaluation.assessment import estimate_all
+from evaluation.clipped_ips import ClippedInversePropensityScoring
 from evaluation.dm import DirectMethod
 from evaluation.dr import DoublyRobust
+from evaluation.dros import ShrunkDoublyRobust
 from evaluation.estimator import Estimator, collect_moments, estimate_value
 from evaluation.ips import InversePropensityScoring
-from evaluation.registry import ESTIMATORS
+from evaluation.registry import ESTIMATORS, FAMILIES
 from evaluation.rounds import Rounds
+from evaluation.slope import tune
+from evaluation.sndr import SelfNormalizedDoublyRobust
 from evaluation.snips import SelfNormalizedInversePropensityScoring
+from evaluation.switch_dr import SwitchDoublyRobust
 from tests.evaluation.worlds import make_rounds_of, random_rounds
 
-SHIFTING = tuple(e for e in ESTIMATORS if e.name != "ips")  # IPS moves by the shift times the mean weight
+EVERY = (*ESTIMATORS, *(family(hyperparameter) for family in FAMILIES for hyperparameter in (0.5, 10.0, np.inf)))
+SHIFTING = tuple(e for e in EVERY if not e.name.startswith("ips"))  # IPS moves by the shift times the mean weight
 seeds = st.integers(0, 2**32 - 1)
-each = pytest.mark.parametrize("estimator", ESTIMATORS, ids=[e.name for e in ESTIMATORS])
+each = pytest.mark.parametrize("estimator", EVERY, ids=[e.name for e in EVERY])
 
 
 def estimate(estimator: Estimator, rounds: Rounds) -> PolicyValueEstimate:
@@ -35,6 +41,10 @@ def test_values_by_hand() -> None:
     assert estimate(SelfNormalizedInversePropensityScoring(), rounds).value == pytest.approx(3 / 3.5)
     assert estimate(DirectMethod(), rounds).value == pytest.approx(1.0)
     assert estimate(DoublyRobust(), rounds).value == pytest.approx((0.5 + 0.5 + 1.5) / 3)
+    assert estimate(ClippedInversePropensityScoring(1.5), rounds).value == pytest.approx((1.5 + 0 + 1) / 3)
+    assert estimate(SelfNormalizedDoublyRobust(), rounds).value == pytest.approx(1 + (0 - 1 + 0.5) / 3.5)
+    assert estimate(SwitchDoublyRobust(0.6), rounds).value == pytest.approx((0.5 + 1.5 + 1.5) / 3)
+    assert estimate(ShrunkDoublyRobust(4.0), rounds).value == pytest.approx((0.5 + 0.7 + 1 + 2 / 4.25) / 3)
     assert estimate(DoublyRobust(), rounds).ess == pytest.approx(3.5**2 / 5.25)
 
 
@@ -46,7 +56,7 @@ def test_stderr_of_ips_is_that_of_a_mean() -> None:
 def test_stderr_of_repeated_units_is_that_of_their_sums() -> None:
     rounds = random_rounds(np.random.default_rng(3), 40)
     doubled = take(rounds, np.repeat(np.arange(40), 2))
-    for estimator in ESTIMATORS:
+    for estimator in EVERY:
         assert estimate(estimator, doubled).stderr == pytest.approx(estimate(estimator, rounds).stderr)
 
 
@@ -60,6 +70,12 @@ def test_conformance__gradient_is_the_derivative_of_the_value(estimator: Estimat
         step[i] = h
         slope = (estimator.value(total + step) - estimator.value(total - step)) / (2 * h)
         assert gradient[i] == pytest.approx(slope, rel=1e-4, abs=1e-7)
+
+
+@each
+def test_conformance__says_whether_its_interval_can_be_trusted(estimator: Estimator) -> None:
+    trusted = estimate(estimator, random_rounds(np.random.default_rng(0))).trusted
+    assert trusted == (estimator.name in {"ips", "snips", "dr", "sndr", "switch_dr(inf)", "dros(inf)"})
 
 
 @each
@@ -126,19 +142,45 @@ def test_without_any_weight_only_the_direct_method_speaks() -> None:
     assert [e.estimator for e in estimate_all(rounds, "candidate", 0.95)] == ["dm"]
 
 
-GOLDEN = {  # G1, computed once by Open Bandit Pipeline 0.5.7
-    "ips": 0.593971935059724,
-    "snips": 0.592879868482204,
-    "dm": 0.574739575266025,
-    "dr": 0.579346774457104,
+GOLDEN: dict[Estimator, float] = {  # G1, computed once by Open Bandit Pipeline 0.5.7
+    InversePropensityScoring(): 0.5939719350597241,
+    ClippedInversePropensityScoring(2.0): 0.5557194665738595,
+    SelfNormalizedInversePropensityScoring(): 0.5928798684822039,
+    DirectMethod(): 0.5747395752660254,
+    DoublyRobust(): 0.5793467744571039,
+    SelfNormalizedDoublyRobust(): 0.5793383037399612,
+    SwitchDoublyRobust(2.0): 0.5792957790758164,
+    SwitchDoublyRobust(0.5): 0.5784159595250676,
+    ShrunkDoublyRobust(10.0): 0.5820540384244075,
+    ShrunkDoublyRobust(0.5): 0.5773241344471545,
 }
 
 
-@each
-def test_parity_with_open_bandit_pipeline(estimator: Estimator) -> None:
+@pytest.mark.parametrize(("estimator", "value"), GOLDEN.items(), ids=[e.name for e in GOLDEN])
+def test_parity_with_open_bandit_pipeline(estimator: Estimator, value: float) -> None:
     answer = estimate(estimator, golden_rounds())
-    assert answer.value == pytest.approx(GOLDEN[estimator.name], abs=1e-12)
+    assert answer.value == pytest.approx(value, abs=1e-12)
     assert answer.ess == pytest.approx(686.8852979659445, abs=1e-9)
+
+
+def test_parity_with_open_bandit_pipeline__slope_picks_the_same_hyperparameters() -> None:
+    chosen = [tune(family, golden_rounds(), grid=(0.5, 1.0, 2.0, 5.0, 10.0, 50.0, np.inf)) for family in FAMILIES]
+    assert chosen == [SwitchDoublyRobust(0.5), ShrunkDoublyRobust(0.5)]
+
+
+def test_slope_stops_where_less_variance_costs_too_much_bias() -> None:
+    rng = np.random.default_rng(0)
+    n = 20_000
+    weight = np.where(
+        rng.random(n) < 0.1, 9.0, 1 / 9
+    )  # the reward model is wrong by one, and only where weights are large
+    reward = np.where(weight > 1, 1.0, 0.0) + rng.normal(size=n)
+    rounds = make_rounds_of(reward=reward.tolist(), weight=weight.tolist())
+    chosen = tune(SwitchDoublyRobust, rounds)
+    assert estimate(chosen, rounds).value == pytest.approx(0.9, abs=0.1)
+    assert estimate(SwitchDoublyRobust(5.0), rounds).value == pytest.approx(
+        0.0, abs=0.1
+    )  # what less variance would say
 
 
 def golden_rounds() -> Rounds:
