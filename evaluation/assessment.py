@@ -11,7 +11,7 @@ from domain.estimates import Diagnostics, PolicyValueEstimate
 from domain.log import LoggedDecisions
 from evaluation.diagnostics import diagnose
 from evaluation.dr import influence_scores
-from evaluation.estimator import Estimator, collect_moments, estimate_value
+from evaluation.estimator import Estimator, estimate_rounds
 from evaluation.nuisance import Nuisance
 from evaluation.refusals import policy_refusals, reward_refusals
 from evaluation.registry import ESTIMATORS, FAMILIES
@@ -118,7 +118,7 @@ def score_rule(
 
 def estimate_all(rounds: Rounds, policy: str, confidence: float) -> tuple[PolicyValueEstimate, ...]:
     """Every registered estimator that has something to say; without any weight only those that need none."""
-    return tuple(estimate_value(e, collect_moments(e, rounds), policy, confidence) for e in speaking_estimators(rounds))
+    return tuple(estimate_rounds(e, rounds, policy, confidence) for e in speaking_estimators(rounds))
 
 
 def speaking_estimators(rounds: Rounds) -> tuple[Estimator, ...]:

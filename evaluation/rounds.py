@@ -56,15 +56,20 @@ def make_rounds(
     if distribution is None:
         one = np.ones(len(log))
         return Rounds(log.reward, one, log.reward, log.reward, log.sample_weight, log.unit)
-    rows = np.arange(len(log))
     return Rounds(
         reward=log.reward,
-        importance_weight=distribution[rows, log.action] / propensity,
-        expected_reward=expected_reward[rows, log.action],
+        importance_weight=of_action(distribution, log.action) / propensity,
+        expected_reward=of_action(expected_reward, log.action),
         policy_value=np.einsum("na,na->n", distribution, expected_reward),
         sample_weight=log.sample_weight,
         cluster=log.unit,
     )
+
+
+def of_action(values: FloatArray, action: IntArray) -> FloatArray:
+    """(n_rounds,) the value (n_rounds, n_actions) of each round's action."""
+    n, n_actions = values.shape
+    return values.ravel().take(np.arange(0, n * n_actions, n_actions) + action)
 
 
 def logged_weights(log: LoggedDecisions, target: Target) -> FloatArray | None:
@@ -72,4 +77,4 @@ def logged_weights(log: LoggedDecisions, target: Target) -> FloatArray | None:
     distribution = target.on(log)
     if distribution is None or log.propensity is None:
         return None
-    return np.asarray(distribution[np.arange(len(log)), log.action] / log.propensity)
+    return np.asarray(of_action(distribution, log.action) / log.propensity)

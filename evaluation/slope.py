@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import stdtrit
 
-from evaluation.estimator import Estimator, collect_moments, value_and_spread
+from evaluation.estimator import Estimator, locate
 from evaluation.rounds import Rounds
 
 GRID = (0.5, 1.0, 2.0, 5.0, 10.0, 50.0, np.inf)
@@ -34,5 +34,5 @@ def tune(family: Family, rounds: Rounds, grid: Sequence[float] = GRID) -> Estima
 
 
 def _value_and_width(estimator: Estimator, rounds: Rounds) -> tuple[float, float]:
-    value, spread = value_and_spread(estimator, collect_moments(estimator, rounds))
-    return value, spread.stderr * float(stdtrit(spread.n_clusters - 1, 1.0 - ERROR_RATE))
+    point = locate(estimator, rounds)
+    return point.value, point.spread.stderr * float(stdtrit(point.spread.n_clusters - 1, 1.0 - ERROR_RATE))

@@ -11,7 +11,7 @@ from evaluation.clipped_ips import ClippedInversePropensityScoring
 from evaluation.dm import DirectMethod
 from evaluation.dr import DoublyRobust
 from evaluation.dros import ShrunkDoublyRobust
-from evaluation.estimator import Estimator, collect_moments, estimate_value
+from evaluation.estimator import Estimator, collect_moments, estimate_rounds, estimate_value
 from evaluation.ips import InversePropensityScoring
 from evaluation.registry import ESTIMATORS, FAMILIES
 from evaluation.rounds import Rounds
@@ -28,7 +28,7 @@ each = pytest.mark.parametrize("estimator", EVERY, ids=[e.name for e in EVERY])
 
 
 def estimate(estimator: Estimator, rounds: Rounds) -> PolicyValueEstimate:
-    return estimate_value(estimator, collect_moments(estimator, rounds), "candidate", 0.95)
+    return estimate_rounds(estimator, rounds, "candidate", 0.95)
 
 
 def take(rounds: Rounds, index: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Rounds:
@@ -88,6 +88,7 @@ def test_conformance__moments_of_shards_add_up(estimator: Estimator, seed: int) 
     whole = estimate(estimator, rounds)
     assert merged.value == pytest.approx(whole.value, rel=1e-12)
     assert merged.stderr == pytest.approx(whole.stderr, rel=1e-9)
+    assert (merged.low, merged.high) == pytest.approx((whole.low, whole.high), rel=1e-9)
     assert merged.ess == pytest.approx(whole.ess, rel=1e-12)
     assert merged.n_rounds == whole.n_rounds
 
