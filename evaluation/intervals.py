@@ -5,9 +5,11 @@ by the root of their number), Hall's monotone cubic
 
     g(T) = T + k/6 + k T^2 / 3 + k^2 T^3 / 27,    g^-1(z) = (3 / k) ((1 + k (z - k/6))^(1/3) - 1)
 
-is normal up to order 1/n where T is only up to order 1/sqrt(n): purchases are rare and large, so the upper end of an
-interval has to reach further than the lower one. Both ends are second-order correct on their own, which is what a
-promotion rests on. With k = 0 it is Student's interval. Reference: Hall (1992), JRSS B 54(1), equations 2.1 to 2.3.
+is normal up to order 1/n where T is only up to order 1/sqrt(n): purchases are rare and large, so the far end of an
+interval has to reach further. The near end stays where Student's interval has it: k is itself estimated, badly so
+where tails are heavy, and drawing that end in made intervals of paired differences fall short (simulated with two
+hundred lognormal purchases: .914 so, .938 as it is, .930 by Student's alone). With k = 0 it is Student's interval.
+Reference: Hall (1992), JRSS B 54(1), equations 2.1 to 2.3.
 """
 
 from dataclasses import dataclass
@@ -45,11 +47,10 @@ def spread_of_influences(influence: FloatArray) -> Spread:
 
 
 def interval(value: float, spread: Spread, confidence: float) -> tuple[float, float]:
-    """The two ends, each missing the truth with probability (1 - confidence) / 2."""
+    """The two ends, each missing the truth with probability (1 - confidence) / 2 or less."""
     z = float(stdtrit(spread.n_clusters - 1, 0.5 + confidence / 2))
-    return value - studentized(z, spread.skewness) * spread.stderr, value - studentized(
-        -z, spread.skewness
-    ) * spread.stderr
+    above, below = max(z, studentized(z, spread.skewness)), min(-z, studentized(-z, spread.skewness))
+    return value - above * spread.stderr, value - below * spread.stderr
 
 
 def studentized(z: float, skewness: float) -> float:

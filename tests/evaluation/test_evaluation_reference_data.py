@@ -32,5 +32,5 @@ def test_mens_email_provably_earns_more_than_none() -> None:
     value = next(e for e in answer.estimates if (e.policy, e.estimator) == ("constant:mens_email", "dr"))
     assert answer.verdict is Verdict.PROMOTE
     assert value.value == pytest.approx(1.42, abs=0.01)
-    assert value.high - value.low == pytest.approx(1.66 - 1.18, abs=0.01)
+    assert value.high - value.low == pytest.approx(1.66 - 1.18, abs=0.03)
     assert value.high - value.value > value.value - value.low  # spend has a long right tail

@@ -22,7 +22,14 @@ def test_the_transform_is_inverted(skewness: float) -> None:
 def test_a_long_right_tail_stretches_the_upper_end() -> None:
     influence = np.random.default_rng(0).lognormal(0, 1, 200) - np.exp(0.5)
     low, high = interval(0.0, spread_of_influences(influence / 200), 0.95)
-    assert high > -1.15 * low
+    assert high > -1.05 * low
+
+
+def test_no_end_is_nearer_than_students() -> None:
+    for skewness in (-0.8, -0.1, 0.2, 0.9):
+        low, high = interval(0.0, Spread(1.0, skewness, 100), 0.95)
+        assert low <= -t(99).ppf(0.975) + 1e-12
+        assert high >= t(99).ppf(0.975) - 1e-12
 
 
 def test_law__negated_scores_mirror_the_interval() -> None:
