@@ -38,10 +38,11 @@ def bootstrap_intervals(
     for estimator in estimators:
         sums = rounds.clusters.sum(estimator.terms(rounds))
         totals = counts @ np.stack([np.bincount(block, weights=row, minlength=n_blocks) for row in sums], axis=1)
-        values = np.array([estimator.value(total) for total in totals])
-        low, high = np.quantile(values, tails)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a draw without any weight has no value
+            values = np.array([estimator.value(total) for total in totals])
+        low, high = np.nanquantile(values, tails)
         estimate = estimate_rounds(estimator, rounds, policy, confidence)
-        found.append(replace(estimate, low=float(low), high=float(high), stderr=float(values.std(ddof=1))))
+        found.append(replace(estimate, low=float(low), high=float(high), stderr=float(np.nanstd(values, ddof=1))))
     return tuple(found)
 
 
