@@ -61,7 +61,9 @@ LogArgument = Annotated[
     typer.Argument(metavar="LOG", help="Decision log (Parquet, CSV or JSONL; globs too); default the configured one."),
 ]
 FileToRead = Annotated[Path, typer.Argument(metavar="FILE", help="Decision log (Parquet, CSV or JSONL; globs too).")]
-SPECS = "constant:ACTION, uniform, logged, probabilities:PREFIX (columns of the log), version:ID or path:DIR"
+SPECS = (
+    "constant:ACTION, uniform, logged, probabilities:PREFIX (columns of the log), thompson:FILE, version:ID or path:DIR"
+)
 Baseline = Annotated[
     str | None,
     typer.Option(metavar="SPEC", help=f"Compared with: {SPECS}; default the configured baseline, else logged."),

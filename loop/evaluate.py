@@ -103,8 +103,9 @@ def evaluate_log(
 
     Args:
         read: what `amso.read_log` returned.
-        policy: a SPEC (`constant:ACTION`, `uniform`, `logged`, `probabilities:PREFIX`, `path:DIR`) or a policy. One
-            that was trained on these very rows is flattered here; the verb `evaluate` knows, this function cannot.
+        policy: a SPEC (`constant:ACTION`, `uniform`, `logged`, `probabilities:PREFIX`, `thompson:FILE`, `path:DIR`)
+            or a policy. One that was trained on these very rows is flattered here; the verb `evaluate` knows, this
+            function cannot.
         baseline: what to compare with, likewise.
         reward_model: any scikit-learn regressor or classifier; default one ridge an action.
         seed: of the cross-fitting folds.

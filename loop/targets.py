@@ -16,6 +16,7 @@ from loop.wiring import Workspace
 from policies.artifact import load_policy, read_policy_card
 from policies.baselines import ConstantPolicy, UniformPolicy
 from policies.spec import PolicySpec, SpecKind, parse_policy_spec
+from policies.thompson_file import read_thompson
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def resolve_target(spec: PolicySpec, log: LoggedDecisions, workspace: Workspace 
     Raises:
         UnsupportedAction: `constant:` names an action that the log does not have.
         NotFound: no such version, or no knowledge base to look it up in.
+        ConfigError: `thompson:` names a file that describes no such policy.
     """
     match spec.kind:
         case "logged":
@@ -117,6 +119,8 @@ def _policy(spec: PolicySpec, log: LoggedDecisions, workspace: Workspace | None)
         return ConstantPolicy(log.actions, spec.argument)
     if spec.kind == "uniform":
         return UniformPolicy(log.actions)
+    if spec.kind == "thompson":
+        return read_thompson(Path(spec.argument))
     if spec.kind == "path":
         return load_policy(Path(spec.argument))
     if workspace is None:

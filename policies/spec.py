@@ -1,6 +1,6 @@
 """How people name a policy on the command line (DESIGN section 6).
 
-constant:ACTION · uniform · logged · probabilities:PREFIX (columns of the log) · version:ID · path:DIR
+constant:ACTION · uniform · logged · probabilities:PREFIX (columns of the log) · thompson:FILE · version:ID · path:DIR
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ class SpecKind(StrEnum):
     UNIFORM = "uniform"
     LOGGED = "logged"
     PROBABILITIES = "probabilities"
+    THOMPSON = "thompson"
     VERSION = "version"
     PATH = "path"
 
@@ -24,6 +25,7 @@ _ARGUMENTS = {
     SpecKind.UNIFORM: "",
     SpecKind.LOGGED: "",
     SpecKind.PROBABILITIES: "PREFIX",
+    SpecKind.THOMPSON: "FILE",
     SpecKind.VERSION: "ID",
     SpecKind.PATH: "DIR",
 }

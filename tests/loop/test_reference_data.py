@@ -53,6 +53,17 @@ def test_loan_prices__two_lowest_cannot_be_told_apart() -> None:
     assert any("renormalised" in note for note in data["log"]["notes"])
 
 
+def test_thompson_file__is_valued_by_its_exact_probabilities(tmp_path: Path) -> None:
+    priors = json.loads((DATA.parent / "golden" / "thompson_priors.json").read_text())["men"]
+    actions = [str(i) for i in range(len(priors["alpha"]))]
+    (tmp_path / "men.json").write_text(json.dumps({"actions": actions, **priors, "position": "position"}))
+    (tmp_path / "names.yaml").write_text("columns: {x_position: position}\n")
+    request = ("evaluate", str(DATA / "obd_men_random.parquet"), "--reward", "reward_click")
+    data = answer(*request, "--columns", "names.yaml", "--policy", "thompson:men.json")
+    values = {e["estimator"]: e["value"] for e in data["estimates"] if e["policy"] == "thompson:men.json"}
+    assert (values["ips"], values["snips"]) == pytest.approx((0.00454006, 0.00461022), abs=1e-5)
+
+
 def test_clicks__keep_their_reference_values_whatever_the_verdict() -> None:
     data = answer("evaluate", str(DATA / "obd_men_bts.parquet"), "--policy", "uniform", "--reward", "reward_click")
     values = {(e["policy"], e["estimator"]): e["value"] for e in data["estimates"]}

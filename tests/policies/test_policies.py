@@ -13,6 +13,7 @@ from domain.policy import Policy
 from policies.baselines import ConstantPolicy, UniformPolicy
 from policies.exploration import Exploration, ExplorationRule
 from policies.network import Layer, NetworkPolicy
+from policies.thompson import ThompsonPolicy
 
 ACTIONS = ActionSet(("none", "mail", "call"))
 EVERYWHERE_BUT_CALL = SupportTree.everywhere([True, True, False])
@@ -38,6 +39,7 @@ POLICIES: list[Callable[[], Policy]] = [
     make_network,
     lambda: make_network(hidden=()),
     lambda: make_network(support=EVERYWHERE_BUT_CALL),
+    lambda: ThompsonPolicy(ACTIONS, (12.0, 31.0, 7.0), (400.0, 690.0, 380.0)),
 ]
 
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
         ("uniform", SpecKind.UNIFORM, ""),
         ("logged", SpecKind.LOGGED, ""),
         ("probabilities:p_new", SpecKind.PROBABILITIES, "p_new"),
+        ("thompson:policies/men.yaml", SpecKind.THOMPSON, "policies/men.yaml"),
         ("version:p-0123456789ab", SpecKind.VERSION, "p-0123456789ab"),
         ("path:C:/policies/new one", SpecKind.PATH, "C:/policies/new one"),
     ],
