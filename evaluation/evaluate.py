@@ -45,16 +45,32 @@ def evaluate(
         UsageError: a classifier as reward model of a panel.
         InvalidSnapshot: the log holds fewer than two units.
     """
+    return evaluate_with_scores(
+        log, candidate, baseline, config=config, rng=rng, reward_model=reward_model, refusals=refusals
+    )[0]
+
+
+def evaluate_with_scores(
+    log: LoggedDecisions,
+    candidate: Target,
+    baseline: Target,
+    *,
+    config: EvaluationConfig | None = None,
+    rng: np.random.Generator,
+    reward_model: BaseEstimator | None = None,
+    refusals: Sequence[str] = (),
+) -> tuple[Evaluation, PolicyScores]:
+    """`evaluate`, with the scores of candidate (0) and baseline (1) that it rests on, for a closer look."""
     config = EvaluationConfig() if config is None else config
     assessor = open_assessor(log, config, rng, reward_model)
     new, old = assessor.assess(candidate), assessor.assess(baseline)
     difference = mean_interval(new.scores - old.scores, assessor.weight, assessor.cluster, config.confidence)
-    forbidden = (*refusals, *log_refusals(log, new.diagnostics.sample_ratio_p_value, config))
-    forbidden += _once(new.refusals + old.refusals)
+    shared = (*refusals, *log_refusals(log, new.diagnostics.sample_ratio_p_value, config))
+    forbidden = shared + _once(new.refusals + old.refusals)
     ruling = rule(new.name, old.name, difference, forbidden, margin=config.margin, per=assessor.per)
     is_trusted = ruling.verdict is not Verdict.CANNOT_TELL
     estimates = new.estimates if _is_same(new, old) else new.estimates + old.estimates
-    return Evaluation(
+    evaluation = Evaluation(
         estimates=tuple(replace(e, trusted=is_trusted and e.trusted) for e in estimates),
         comparison=ruling.comparison,
         diagnostics=new.diagnostics,
@@ -62,6 +78,7 @@ def evaluate(
         verdict=ruling.verdict,
         reasons=(*ruling.reasons, *_context_of_verdict(new, len(assessor.weight))),
     )
+    return evaluation, _policy_scores(assessor, (new, old), shared)
 
 
 def score_policies(
@@ -77,6 +94,10 @@ def score_policies(
     assessor = open_assessor(log, config, rng, reward_model)
     assessments = [assessor.assess(target) for target in targets]
     shared = log_refusals(log, assessments[0].diagnostics.sample_ratio_p_value, config) if assessments else ()
+    return _policy_scores(assessor, assessments, shared)
+
+
+def _policy_scores(assessor: Assessor, assessments: Sequence[Assessment], shared: tuple[str, ...]) -> PolicyScores:
     return PolicyScores(
         names=tuple(a.name for a in assessments),
         scores=combine([a.scores for a in assessments]),
