@@ -1,5 +1,6 @@
 """Every limit that can forbid a decision, beside what was found: the numbers behind `refusals.py`, passed or not."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +100,7 @@ def _rejected(name: str, n: int, total: int, limit: float) -> Check:
 
 
 def _at_least(subject: str, name: str, value: float, limit: float, remedy: str, of: int | None = None) -> Check:
-    found = f"{value:,.0f}" + ("" if of is None else f" of {of:,}")
+    found = f"{math.floor(value):,}" + ("" if of is None else f" of {of:,}")  # rounded up it could look enough
     return Check(subject, name, found, f"at least {limit:,.0f}", value >= limit, remedy)
 
 

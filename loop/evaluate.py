@@ -11,12 +11,14 @@ from domain.estimates import Evaluation
 from domain.log import LoggedDecisions, LogRead
 from domain.policy import Policy
 from evaluation.evaluate import evaluate as evaluate_target
+from evaluation.evaluate import evaluate_with_scores
 from evaluation.refusals import read_refusals
 from evaluation.rounds import logged_weights
 from evaluation.target import Target, target_of_policy
 from loop.loaded_policy import LoadedPolicy
 from loop.logs import LogRequest, log_id, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forest_plot, overlap_plot
+from loop.report import Asked, write_report
 from loop.targets import baseline_spec, judge_target, on_common_rows, prefixes_of, resolve_target
 from loop.text import WORDS, comparison_line, console, estimates_table, log_lines, progress_bar
 from loop.threads import one_thread
@@ -31,11 +33,13 @@ class EvaluateAnswer:
     read: LogRead
     evaluation: Evaluation
     run: Path
+    report: Path
 
     def to_data(self) -> dict[str, object]:
         e = self.evaluation
         return {
             "run": str(self.run),
+            "report": str(self.report),
             "log": log_to_data(self.read),
             "reward": self.read.log.reward_name,
             "estimates": [_estimate_to_data(asdict(estimate)) for estimate in e.estimates],
@@ -58,6 +62,7 @@ class EvaluateAnswer:
         for reason in e.reasons:
             out.print(f"  · {reason}")
         out.print(f"run: {self.run}")
+        out.print(f"report: {self.report}")
 
 
 @one_thread
@@ -75,7 +80,7 @@ def evaluate(
     run = workspace.start_run("evaluate", seed=seed)
     with progress_bar("evaluate") as report:
         report(0.1, f"{policy} on {len(log):,} rounds")
-        evaluation = evaluate_target(
+        evaluation, scores = evaluate_with_scores(
             log,
             candidate,
             opponent,
@@ -83,8 +88,11 @@ def evaluate(
             rng=np.random.default_rng(seed),
             refusals=(*read_refusals(read), *judged.refusals, *base.refusals),
         )
-    evaluation = replace(evaluation, reasons=(*evaluation.reasons, *judged.notes, *base.notes, *notes))
-    answer = EvaluateAnswer(read, evaluation, run.path)
+        evaluation = replace(evaluation, reasons=(*evaluation.reasons, *judged.notes, *base.notes, *notes))
+        report(0.8, "who gains and who loses")
+        asked = Asked(request, policy, against, seed, this_log)
+        page = write_report(run, asked, read, log, (candidate, opponent), evaluation, scores)
+    answer = EvaluateAnswer(read, evaluation, run.path, page)
     draw_evaluation(log, candidate, evaluation, run.path)
     workspace.finish_run(run, answer.to_data())
     return answer
