@@ -58,7 +58,7 @@ class EvaluateAnswer:
         if e.recommended_estimator is not None:
             out.print(f"{e.recommended_estimator} decides; the others stand beside it for comparison")
         out.print(comparison_line(e.comparison))
-        out.print(f"[bold]{WORDS[e.verdict]}[/bold]")
+        out.print(WORDS[e.verdict], style="bold")
         for reason in e.reasons:
             out.print(f"  · {reason}")
         out.print(f"run: {self.run}")

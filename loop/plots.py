@@ -1,6 +1,7 @@
 """Pictures of answers, written beside the run: forest of intervals, overlap of propensities, learning curves."""
 
 import textwrap
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def forest_plot(bars: Sequence[Bar], path: Path, *, title: str, x_label: str, re
         axes.plot([bar.low, bar.high], [line, line], color=color, linewidth=2, solid_capstyle="round")
         axes.plot(bar.value, line, "o", color=color, markerfacecolor=color if bar.is_trusted else "white")
     labels = [_lines(bar.label) + ("" if bar.is_trusted else "\n(not trusted)") for bar in reversed(bars)]
-    axes.set_yticks(range(len(bars)), labels)
+    axes.set_yticks(range(len(bars)), labels, parse_math=False)
     axes.set_ylim(-0.6, len(bars) - 0.4)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     if max(abs(bar.value) for bar in bars) >= 1000:
@@ -80,8 +81,16 @@ def curve_plot(
     axes.plot(x, y, color=GOOD, linewidth=2)
     for name, level in levels.items():
         axes.axhline(level, color=QUIET, linestyle="--", linewidth=1)
-        axes.annotate(name, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=QUIET)
-    axes.set_ylabel(y_label)
+        axes.annotate(
+            name,
+            (1.0, level),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="bottom",
+            color=QUIET,
+            parse_math=False,
+        )
+    axes.set_ylabel(y_label, parse_math=False)
     _save(figure, axes, path, title, x_label)
 
 
@@ -94,7 +103,7 @@ def forecast_plot(
     ahead = len(history) + np.arange(len(values))
     axes.plot(ahead, values, color=GOOD, linewidth=2)
     axes.fill_between(ahead, low, high, color=GOOD, alpha=0.2, linewidth=0)
-    axes.set_ylabel(y_label)
+    axes.set_ylabel(y_label, parse_math=False)
     _save(figure, axes, path, "history and forecast", "days since the log began")
 
 
@@ -104,10 +113,13 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _save(figure: Figure, axes: Axes, path: Path, title: str, x_label: str) -> None:
-    axes.set_title(textwrap.shorten(title, 2 * MAX_LABEL, placeholder=" …"), loc="left", fontsize=11, color=INK)
-    axes.set_xlabel(x_label)
+    title = textwrap.shorten(title, 2 * MAX_LABEL, placeholder=" …")
+    axes.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
+    axes.set_xlabel(x_label, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box in its place is warning enough
+        figure.savefig(path)
 
 
 def _lines(text: str) -> str:

@@ -24,16 +24,19 @@ Reporter = Callable[[float, str], None]  # share done 0..1, what is being done
 
 
 def console() -> Console:
-    """Where human text goes: stdout, at the terminal's width; wide enough for the tables where there is none."""
+    """Where human text goes: stdout, at the terminal's width; wide enough for the tables where there is none.
+
+    Names from a log are shown as they are: `[b]` is no markup, `:b:` no emoji.
+    """
     width = None if sys.stdout.isatty() else WIDTH
-    return Console(file=sys.stdout, highlight=False, width=width)
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator["Reporter"]:
     """A bar with ETA on stderr while the block runs; gone when it ends, silent where stderr is no terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeElapsedColumn(),
         TextColumn("eta"),

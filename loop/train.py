@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.text import Text
 
 from domain.errors import UsageError
 from domain.estimates import Verdict
@@ -114,7 +115,7 @@ class TrainAnswer:
         out.print(comparison_line(j.baseline_comparison))
         held = f"{number(j.heldout.value)} {interval(j.heldout.low, j.heldout.high)}"
         out.print(f"value of what is delivered, on rows it did not see ({j.heldout.method}): {held}")
-        out.print(f"[bold]{WORDS[j.verdict]}[/bold]; delivered: {j.delivered} ({self.policy_version})")
+        out.print(Text.assemble((WORDS[j.verdict], "bold"), f"; delivered: {j.delivered} ({self.policy_version})"))
         for reason in (*j.reasons, *self.notes):
             out.print(f"  · {reason}")
         out.print(f"advice: {self.trained.advice}")
