@@ -58,6 +58,8 @@ def _levels(column: str, values: TextArray) -> tuple[list[str], IntArray]:
     counts = Counter(v for v in values if v is not None)
     ranked = sorted(counts, key=lambda level: (-counts[level], level))
     frequent = [level for level in ranked[:MAX_GROUPS] if counts[level] >= MIN_SHARE * len(values)]
+    rest = ranked[len(frequent) :]
+    frequent += rest if len(rest) == 1 else []
     other = len(frequent)
     place: dict[str | None, int] = {level: i for i, level in enumerate(frequent)} | {None: other + 1}
     group = np.fromiter((place.get(v, other) for v in values), dtype=np.int64, count=len(values))

@@ -24,11 +24,21 @@ from evaluation.segment_gains import GroupReading, SegmentGains, segment_gains
 from evaluation.target import Target
 from loop.logs import LogRequest
 from loop.report_figures import Histogram, Mark, Scale, histogram_of, scale_of
-from loop.report_words import FILTERS, FUNCTIONS, TITLES, business_sentence, plain, unit_word, verdict_sentence
+from loop.report_words import (
+    ESTIMATORS,
+    FILTERS,
+    FUNCTIONS,
+    TITLES,
+    business_sentence,
+    policy_words,
+    unit_word,
+    verdict_sentence,
+)
 from loop.runs import RunDirectory
 
 FILE_NAME = "report.html"
-MAX_ROWS = 40  # groups in one table; what is left out is counted
+MAX_ROWS = 40  # groups in one table of gains; what is left out is counted
+MAX_OVERLAP_ROWS = 20  # those with the least
 LOGGED = "logged"
 
 
@@ -104,6 +114,7 @@ class ReportPage:
     difference: tuple[Mark, Scale] | None
     estimates: tuple[EstimateRow, ...]
     estimate_scale: Scale
+    legend: Mapping[str, str]  # estimator -> what it is
     weights: tuple[WeightsOfPolicy, ...]
     gains: SegmentGains
     known: GainTable
@@ -183,7 +194,7 @@ def _page(
     overlap = sorted(gains.known, key=lambda g: g.ess_share)
     rows, scale = _estimates(evaluation)
     return ReportPage(
-        title=f"May {plain(c.candidate)} replace {plain(c.baseline)}?",
+        title=f"May {policy_words(c.candidate)} replace {policy_words(c.baseline)}?",
         evaluation=evaluation,
         verdict_word=TITLES[evaluation.verdict],
         verdict_sentence=verdict_sentence(evaluation, config.margin),
@@ -200,12 +211,13 @@ def _page(
         difference=_difference(evaluation, config.margin),
         estimates=rows,
         estimate_scale=scale,
+        legend={e.estimator: ESTIMATORS[e.estimator] for e in evaluation.estimates if e.estimator in ESTIMATORS},
         weights=_weights(scores),
         gains=gains,
         known=_gain_table(gains.known),
         found=_gain_table(gains.found),
-        overlap=tuple(overlap[:MAX_ROWS]),
-        n_overlap_left_out=max(len(overlap) - MAX_ROWS, 0),
+        overlap=tuple(overlap[:MAX_OVERLAP_ROWS]),
+        n_overlap_left_out=max(len(overlap) - MAX_OVERLAP_ROWS, 0),
         checks=checks,
         findings=tuple(getattr(evaluation.diagnostics, "findings", ())),
         command=_command(asked),
@@ -216,11 +228,13 @@ def _page(
 def _checks(
     read: LogRead, log: LoggedDecisions, observations: Observations, config: EvaluationConfig
 ) -> tuple[Check, ...]:
+    """Those that fail first."""
     scores = observations.scores
     checks = policy_checks(log, 0, observations, config)
     if scores.names[1] != scores.names[0]:
         checks += policy_checks(log, 1, observations, config)
-    return (*checks, *log_checks(read, log, scores.diagnostics[0].sample_ratio_p_value, config))
+    checks += log_checks(read, log, scores.diagnostics[0].sample_ratio_p_value, config)
+    return tuple(sorted(checks, key=lambda check: check.is_passed))
 
 
 def _difference(evaluation: Evaluation, margin: float) -> tuple[Mark, Scale] | None:

@@ -82,7 +82,7 @@ class Column:
 class Histogram:
     """How often which importance weight occurs, on a logarithmic scale."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...]  # none where there is but one weight, which takes no picture
     ticks: tuple[Tick, ...]
     zero_share: float  # of the units of observation
     most: int  # units of observation in the highest column
@@ -96,12 +96,10 @@ def histogram_of(weights: FloatArray) -> Histogram:
     if not len(positive):
         return Histogram((), (), zero_share, 0, "every weight is 0")
     low, high = float(positive.min()), float(positive.max())
-    caption = (
-        f"{share(zero_share)} have weight 0; the others weigh {amount(low)} to {amount(high)}, "
-        f"half of them at most {amount(float(np.median(positive)))}"
-        if high > low * (1 + 1e-9)
-        else f"{share(zero_share)} have weight 0; all others weigh {amount(low)}"
-    )
+    unused = f"{share(zero_share)} have weight 0; the others weigh" if zero_share else "all weigh"
+    if high <= low * (1 + 1e-9):
+        return Histogram((), (), zero_share, 0, f"{unused} {amount(low)}")
+    caption = f"{unused} {amount(low)} to {amount(high)}, half of them at most {amount(float(np.median(positive)))}"
     bounds = math.log10(low) - 0.05, math.log10(high) + 0.05
     counts, edges = np.histogram(np.log10(positive), bins=N_BINS, range=bounds)
     width = (100 - 2 * EDGE) / N_BINS

@@ -1,5 +1,6 @@
 """How the report writes numbers, names and verdicts: for a manager first, never a value without its interval."""
 
+import math
 import unicodedata
 from collections.abc import Mapping
 
@@ -10,6 +11,16 @@ MAX_NAME = 160  # characters of a name from a log
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # categories that do not show, or turn the text around them
 JOINERS = "\u200c\u200d"  # without them some scripts and emoji cannot be written
 
+ESTIMATORS: Mapping[str, str] = {
+    "ips": "the logged rewards, weighted",
+    "snips": "the same, over the sum of the weights",
+    "dm": "a reward model alone",
+    "dr": "a reward model, corrected by weighted rewards",
+    "sndr": "the same, over the sum of the weights",
+    "pdis": "the logged rewards, weighted step by step",
+    "fqe": "a model of what follows, alone",
+    "drl": "that model, corrected by rewards weighted state by state",
+}
 TITLES: Mapping[Verdict, str] = {
     Verdict.PROMOTE: "Promote",
     Verdict.HOLD: "Hold",
@@ -55,20 +66,45 @@ def signed(value: float | None) -> str:
     return f"+{amount(value)}" if value is not None and value > 0 else amount(value)
 
 
-def span(low: float | None, high: float | None) -> str:
+def alike(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """A value and its interval with the same decimals, as many as the interval's width is worth.
+
+    >>> alike(0.030618, 0.0236431, 0.0376), alike(-12345.6, -20000.0, 3.0), alike(1e-9, 0.0, 2e-9)
+    (('0.0306', '0.0236', '0.0376'), ('−12,346', '−20,000', '3'), ('1e-09', '0', '2e-09'))
     """
-    >>> span(-1.0, 2.5)
-    '−1 to +2.5'
-    """
-    return DASH if low is None or high is None else f"{signed(low)} to {signed(high)}"
+    half = (high - low) / 2
+    decimals = 3 if half <= 0 else 1 - math.floor(math.log10(half))
+    if decimals > 8 or max(abs(low), abs(high)) >= 1e9 or half <= 0:
+        return amount(value), amount(low), amount(high)
+    return tuple(_fixed(v, max(decimals, 0)) for v in (value, low, high))  # type: ignore[return-value] # three
 
 
-def level_span(low: float | None, high: float | None) -> str:
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{abs(value):,.{decimals}f}"
+    return f"−{text}" if value < 0 and text.strip("0.,") else text
+
+
+def level(value: float, low: float, high: float) -> tuple[str, str]:
+    """A value and its interval, as text.
+
+    >>> level(1.0, -1.0, 3.0)
+    ('1.0', '−1.0 to 3.0')
     """
-    >>> level_span(-1.0, 2.5)
-    '−1 to 2.5'
+    shown, lower, upper = alike(value, low, high)
+    return shown, f"{lower} to {upper}"
+
+
+def change(value: float, low: float, high: float) -> tuple[str, str]:
+    """The same of a difference, with signs.
+
+    >>> change(1.0, -1.0, 3.0), change(0.0, 0.0, 0.0)
+    (('+1.0', '−1.0 to +3.0'), ('0', '0 to 0'))
     """
-    return DASH if low is None or high is None else f"{amount(low)} to {amount(high)}"
+    shown, lower, upper = (
+        f"+{text}" if number > 0 and text.strip("0.,") else text
+        for number, text in zip((value, low, high), alike(value, low, high), strict=True)
+    )
+    return shown, f"{lower} to {upper}"
 
 
 def share(value: float) -> str:
@@ -79,24 +115,16 @@ def share(value: float) -> str:
     return "below 0.01 %" if 0 < value < 1e-4 else f"{100 * value:.3g} %"
 
 
-def share_signed(value: float) -> str:
-    """
-    >>> share_signed(0.0253), share_signed(-12.0), share_signed(0.0)
-    ('+2.53 %', '−1,200 %', '0 %')
-    """
-    return f"{signed(float(f'{100 * value:.3g}'))} %"
-
-
 def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def difference_words(value: float) -> str:
-    """
-    >>> difference_words(0.2), difference_words(-0.2), difference_words(0.0)
-    ('0.2 more', '0.2 less', 'the same')
-    """
-    return "the same" if value == 0 else f"{amount(abs(value))} {'more' if value > 0 else 'less'}"
+def _more_or_less(value: float, text: str) -> str:
+    return "the same" if value == 0 else f"{text.lstrip('−')} {'more' if value > 0 else 'less'}"
+
+
+def policy_words(name: str) -> str:
+    return "the logged policy" if name == "logged" else plain(name)
 
 
 def unit_word(per: str) -> str:
@@ -107,14 +135,12 @@ def unit_word(per: str) -> str:
 def verdict_sentence(evaluation: Evaluation, margin: float) -> str:
     """The verdict without a number."""
     c = evaluation.comparison
-    candidate, baseline = plain(c.candidate), plain(c.baseline)
-    beyond = f" by more than {amount(margin)}" if margin else ""
+    candidate, baseline = policy_words(c.candidate), policy_words(c.baseline)
+    beyond = f" by the margin of {amount(margin)}" if margin else ""
     return {
         Verdict.PROMOTE: f"{candidate} is provably better than {baseline}{beyond}.",
-        Verdict.REJECT: f"{candidate} is provably worse than {baseline}, or not better by the margin asked for."
-        if margin
-        else f"{candidate} is provably worse than {baseline}.",
-        Verdict.HOLD: f"Neither better nor worse is proven for {candidate} against {baseline}.",
+        Verdict.REJECT: f"{candidate} is provably {'not better' if margin else 'worse'} than {baseline}{beyond}.",
+        Verdict.HOLD: f"Neither better nor worse is proven for {candidate} against {baseline}{beyond}.",
         Verdict.CANNOT_TELL: "This log does not carry the question, so no difference is given.",
     }[evaluation.verdict]
 
@@ -127,11 +153,10 @@ def business_sentence(c: Comparison, reward: str, per: str) -> str:
     if c.difference == c.low == c.high == 0:
         return f"Both earn the same in every {unit} of this log."
     article = "an" if unit[0] in "aeiou" else "a"
-    return (
-        f"It earns {difference_words(c.difference)} {plain(reward)} {article} {unit} "
-        f"(between {difference_words(c.low)} and {difference_words(c.high)})."
-    )
+    numbers = (c.difference, c.low, c.high)
+    found, low, high = map(_more_or_less, numbers, alike(*numbers))
+    return f"It earns {found} {plain(reward)} {article} {unit} (between {low} and {high})."
 
 
-FILTERS = {f.__name__: f for f in (plain, amount, signed, share, share_signed, count)}
-FUNCTIONS = {f.__name__: f for f in (span, level_span)}
+FILTERS = {f.__name__: f for f in (plain, policy_words, amount, share, count)}
+FUNCTIONS = {f.__name__: f for f in (level, change)}
