@@ -100,7 +100,8 @@ def _rejected(name: str, n: int, total: int, limit: float) -> Check:
 
 
 def _at_least(subject: str, name: str, value: float, limit: float, remedy: str, of: int | None = None) -> Check:
-    found = f"{math.floor(value):,}" + ("" if of is None else f" of {of:,}")  # rounded up it could look enough
+    shown = round(value) if value >= limit else math.floor(value)  # rounded up it could look enough
+    found = f"{shown:,}" + ("" if of is None else f" of {of:,}")
     return Check(subject, name, found, f"at least {limit:,.0f}", value >= limit, remedy)
 
 

@@ -32,6 +32,7 @@ from loop.report_words import (
     business_sentence,
     policy_words,
     unit_word,
+    units_word,
     verdict_sentence,
 )
 from loop.runs import RunDirectory
@@ -104,7 +105,8 @@ class ReportPage:
     business_sentence: str
     relative: Interval | None
     remedies: tuple[str, ...]
-    unit: str  # what a value is counted in
+    unit: str  # what a value is counted in, with its article
+    units: str  # many of it
     observation: str  # "rounds" | "episodes"
     config: EvaluationConfig
     read: LogRead
@@ -202,6 +204,7 @@ def _page(
         relative=relative_gain(scores, config.confidence) if is_trusted else None,
         remedies=tuple(dict.fromkeys(f"{k.subject}: {k.remedy}" for k in checks if not k.is_passed)),
         unit=unit_word(scores.per),
+        units=units_word(scores.per),
         observation="episodes" if observations.is_panel else "rounds",
         config=config,
         read=read,

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from domain.arrays import FloatArray
-from loop.report_words import amount, share
+from loop.report_words import amount, share, short_exponent
 
 EDGE = 3.0  # per cent left free on either side
 N_TICKS = 4
@@ -30,7 +30,7 @@ class Mark:
     """A value with its interval on a scale; what lies outside is cut, and said to be."""
 
     low: float  # per cent
-    value: float
+    value: float | None  # None: outside
     high: float
     is_low_cut: bool
     is_high_cut: bool
@@ -46,7 +46,8 @@ class Scale:
     reference: float | None  # per cent
 
     def mark(self, low: float, value: float, high: float) -> Mark:
-        return Mark(self._at(low), self._at(value), self._at(high), low < self.low, high > self.high)
+        shown = self._at(value) if self.low <= value <= self.high else None
+        return Mark(self._at(low), shown, self._at(high), low < self.low, high > self.high)
 
     def _at(self, value: float) -> float:
         return _per_cent(value, self.low, self.high)
@@ -140,7 +141,7 @@ def _tick_label(tick: float, ticks: Sequence[float]) -> str:
     largest = max(abs(t) for t in ticks)
     if largest >= 1e9 or digits > 6:
         places = max(0, math.ceil(math.log10(largest / step))) if largest > 0 else 0
-        text = f"{abs(tick):.{min(places, 15)}e}" if tick else "0"
+        text = short_exponent(f"{abs(tick):.{min(places, 15)}e}") if tick else "0"
     else:
         text = f"{abs(tick):,.{digits}f}"
     return f"−{text}" if tick < 0 and float(text.replace(",", "")) else text

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from domain.estimates import Comparison, Evaluation, Verdict
 
 DASH = "–"
+TOO_LONG = 1e13  # from here numbers are written with an exponent
 MAX_NAME = 160  # characters of a name from a log
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # categories that do not show, or turn the text around them
 JOINERS = "\u200c\u200d"  # without them some scripts and emoji cannot be written
@@ -46,16 +47,25 @@ def _visible(character: str) -> str:
 
 
 def amount(value: float | None) -> str:
-    """Four digits, or all before the point up to a billion.
+    """Four digits, or all before the point.
 
-    >>> amount(-0.076071), amount(12345.6), amount(3e12), amount(0.0), amount(None)
-    ('−0.07607', '12,346', '3e+12', '0', '–')
+    >>> amount(-0.076071), amount(12345.6), amount(3e15), amount(0.0), amount(None)
+    ('−0.07607', '12,346', '3e15', '0', '–')
     """
     if value is None:
         return DASH
     size = abs(value)
-    text = f"{size:,.0f}" if 1000 <= size < 1e9 else f"{size:.4g}"
+    text = f"{size:,.0f}" if 1000 <= size < TOO_LONG else short_exponent(f"{size:.4g}")
     return f"−{text}" if value < 0 else text
+
+
+def short_exponent(text: str) -> str:
+    """
+    >>> short_exponent("1.5e-09"), short_exponent("3e+12"), short_exponent("12")
+    ('1.5e−9', '3e12', '12')
+    """
+    mantissa, e, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "−") if e else text  # a hyphen would end a line
 
 
 def signed(value: float | None) -> str:
@@ -70,11 +80,11 @@ def alike(value: float, low: float, high: float) -> tuple[str, str, str]:
     """A value and its interval with the same decimals, as many as the interval's width is worth.
 
     >>> alike(0.030618, 0.0236431, 0.0376), alike(-12345.6, -20000.0, 3.0), alike(1e-9, 0.0, 2e-9)
-    (('0.0306', '0.0236', '0.0376'), ('−12,346', '−20,000', '3'), ('1e-09', '0', '2e-09'))
+    (('0.0306', '0.0236', '0.0376'), ('−12,346', '−20,000', '3'), ('1e−9', '0', '2e−9'))
     """
     half = (high - low) / 2
     decimals = 3 if half <= 0 else 1 - math.floor(math.log10(half))
-    if decimals > 8 or max(abs(low), abs(high)) >= 1e9 or half <= 0:
+    if decimals > 8 or max(abs(low), abs(high)) >= TOO_LONG or half <= 0:
         return amount(value), amount(low), amount(high)
     return tuple(_fixed(v, max(decimals, 0)) for v in (value, low, high))  # type: ignore[return-value] # three
 
@@ -128,8 +138,30 @@ def policy_words(name: str) -> str:
 
 
 def unit_word(per: str) -> str:
-    """What one value belongs to, in a manager's word: a round is a decision."""
-    return "decision" if per == "round" else per
+    """What one value belongs to, in a manager's word: a round is a decision.
+
+    >>> unit_word("round"), unit_word("episode of up to 6 periods")
+    ('a decision', 'an episode of up to 6 periods')
+    """
+    unit = "decision" if per == "round" else per
+    return f"an {unit}" if unit[0] in "aeiou" else f"a {unit}"
+
+
+def units_word(per: str) -> str:
+    """
+    >>> units_word("round"), units_word("episode of up to 6 periods")
+    ('decisions', 'episodes of up to 6 periods')
+    """
+    first, *rest = ("decision" if per == "round" else per).split(" ")
+    return " ".join([f"{first}s", *rest])
+
+
+def counted(n: int, word: str) -> str:
+    """
+    >>> counted(1, "column"), counted(12345, "column")
+    ('1 column', '12,345 columns')
+    """
+    return f"{n:,} {word}" + ("" if n == 1 else "s")
 
 
 def verdict_sentence(evaluation: Evaluation, margin: float) -> str:
@@ -151,12 +183,11 @@ def business_sentence(c: Comparison, reward: str, per: str) -> str:
         return ""
     unit = unit_word(per)
     if c.difference == c.low == c.high == 0:
-        return f"Both earn the same in every {unit} of this log."
-    article = "an" if unit[0] in "aeiou" else "a"
+        return "Both earn the same on every row of this log."
     numbers = (c.difference, c.low, c.high)
     found, low, high = map(_more_or_less, numbers, alike(*numbers))
-    return f"It earns {found} {plain(reward)} {article} {unit} (between {low} and {high})."
+    return f"It earns {found} {plain(reward)} {unit} (between {low} and {high})."
 
 
 FILTERS = {f.__name__: f for f in (plain, policy_words, amount, share, count)}
-FUNCTIONS = {f.__name__: f for f in (level, change)}
+FUNCTIONS = {f.__name__: f for f in (level, change, counted)}
