@@ -144,4 +144,4 @@ def _tick_label(tick: float, ticks: Sequence[float]) -> str:
         text = short_exponent(f"{abs(tick):.{min(places, 15)}e}") if tick else "0"
     else:
         text = f"{abs(tick):,.{digits}f}"
-    return f"−{text}" if tick < 0 and float(text.replace(",", "")) else text
+    return f"−{text}" if tick < 0 and text.strip("0.,") else text
