@@ -41,6 +41,7 @@ FILE_NAME = "report.html"
 MAX_ROWS = 40  # groups in one table of gains; what is left out is counted
 MAX_OVERLAP_ROWS = 20  # those with the least
 LOGGED = "logged"
+HALVES = 1  # names the stream that halves the customers, apart from the one that makes folds
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def write_report(
     """
     config = EvaluationConfig()
     observations = observe(log, *targets, scores)
-    gains = segment_gains(log, observations, config, np.random.default_rng(asked.seed))
+    gains = segment_gains(log, observations, config, np.random.default_rng([asked.seed, HALVES]))
     page = _page(asked, read, log, evaluation, observations, gains, config, _versions(run))
     path = run.path / FILE_NAME
     path.write_bytes(render(page).encode("utf-8", "backslashreplace"))
