@@ -44,7 +44,7 @@ def make_ledgers(*, bias: float = 0.0, narrowed: float = 1.0, chosen: Verdict | 
 
 
 def monte_carlo(share: float, n: int) -> float:
-    return NOISE * (share * (1 - share) / n) ** 0.5
+    return NOISE * float(np.sqrt(share * (1 - share) / n))
 
 
 def test_calibration__by_hand() -> None:
