@@ -22,14 +22,15 @@ from domain.records import (
     OutboxEntry,
     ParkedOutcome,
     PolicyRecord,
-    Prediction,
     QuarantinedRecord,
+    RealisedGain,
     RewardMoments,
     RunRecord,
     SeqGap,
     StoredEvent,
     StoredOutcome,
     StrategyRecord,
+    VerdictRecord,
     Worker,
 )
 
@@ -297,9 +298,15 @@ class ReplayStore(Protocol):
         ...
 
     def moments(
-        self, decision_point: str, since: datetime, *, metric: str | None = None, segment_id: str | None = None
+        self,
+        decision_point: str,
+        since: datetime,
+        *,
+        until: datetime | None = None,
+        metric: str | None = None,
+        segment_id: str | None = None,
     ) -> Mapping[tuple[Arm, str | None], RewardMoments]:
-        """(arm, proposal_id) -> of matured decisions made since then, their rewards or their outcomes of a metric.
+        """(arm, proposal_id) -> of matured decisions made then, their rewards or their outcomes of a metric.
 
         With `segment_id`, of baseline decisions only those noted as that segment's controls.
         """
@@ -405,9 +412,33 @@ class WorkerBook(Protocol):
     def all(self) -> Sequence[Worker]: ...
 
 
-class PredictionBook(Protocol):
-    def put(self, prediction: Prediction) -> None: ...
-    def all(self) -> Sequence[Prediction]: ...
+class VerdictBook(Protocol):
+    """What was predicted offline."""
+
+    def add(self, records: Sequence[VerdictRecord]) -> None:
+        """Those that are new; a verdict that is known already changes nothing."""
+        ...
+
+    def recent(self, limit: int = 50, decision_point: str | None = None) -> Sequence[VerdictRecord]:
+        """Newest first."""
+        ...
+
+    def about(self, policies: Collection[str]) -> Sequence[VerdictRecord]:
+        """Newest first."""
+        ...
+
+
+class RealisedBook(Protocol):
+    """What came of proposals, a row each."""
+
+    def put(self, gain: RealisedGain) -> None:
+        """Inserts, or replaces what was known of the same proposal before."""
+        ...
+
+    def get(self, proposal_id: str) -> RealisedGain | None: ...
+    def all(self) -> Sequence[RealisedGain]:
+        """Ordered by as_of, proposal_id."""
+        ...
 
 
 class UnitOfWork(Protocol):
@@ -454,7 +485,9 @@ class UnitOfWork(Protocol):
     @property
     def workers(self) -> WorkerBook: ...
     @property
-    def predictions(self) -> PredictionBook: ...
+    def verdicts(self) -> VerdictBook: ...
+    @property
+    def realised(self) -> RealisedBook: ...
 
 
 class KnowledgeBase(Protocol):

@@ -1,4 +1,6 @@
-"""Plain records that the knowledge base keeps: imports, runs, policies, analyses, events, strategies, workers."""
+"""Plain records that the knowledge base keeps: imports, runs, policies, analyses, events, strategies, workers,
+verdicts and what came of them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
@@ -7,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.decisions import Decision
+from domain.estimates import Verdict
 from domain.segments import Segment
 
 
@@ -212,16 +215,51 @@ class Worker:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What evidence promised of a proposal a decision, and what came of it."""
+class VerdictRecord:
+    """What evaluation said of a policy before anyone served it. Never changes; what came of it is a RealisedGain."""
+
+    verdict_id: str  # v-..., hash of the question: the same one on the same log has one verdict, however often asked
+    verb: str  # evaluate | train
+    run: str
+    made_at: datetime
+    decision_point: str
+    log_id: str
+    reward: str  # the log's column
+    candidate: str  # as it was asked for: a SPEC, or what training delivers
+    policy: str | None  # p-... | constant:ACTION, as a proposal would serve it; None = nothing that can go live
+    baseline: str  # the same of what it was compared with; logged, uniform and the like by their SPEC
+    per: str  # what the difference is counted in: round | episode
+    estimator: str | None  # None: a diagnostic forbids a number, and the next three are None too
+    difference: float | None
+    low: float | None
+    high: float | None
+    confidence: float  # of the interval
+    margin: float  # promote says low > margin
+    verdict: Verdict
+    reason: str  # the first one
+    ess: float
+
+
+@dataclass(frozen=True)
+class RealisedGain:
+    """What came of a proposal: policy - baseline a matured decision, while its reach stood, with a 95 % interval.
+
+    The numbers are None while an arm has fewer than two units with matured rewards.
+    """
 
     proposal_id: str
-    policy_version: str
-    predicted_amount: float | None  # gain over the baseline, a decision
-    predicted_low_amount: float | None
-    predicted_high_amount: float | None
-    realised_amount: float | None
-    realised_low_amount: float | None
-    realised_high_amount: float | None
-    n_decisions: int
+    decision_point: str
+    segment_id: str
+    policy: str  # p-... | constant:ACTION | experiment
+    baseline: str  # what the others got: constant:ACTION, or `baseline`: what the product itself says
+    reward: str  # the objective's metric
+    exploration_share: float  # of the policy's decisions, spread evenly instead
+    has_rivals: bool  # another proposal decided for some segment of the same point meanwhile: the others are not alike
+    since: datetime
+    until: datetime | None  # None: it still serves
+    amount: float | None
+    low_amount: float | None
+    high_amount: float | None
+    n_decisions: int  # matured, of the policy
+    n_units: int  # of the smaller arm
     as_of: datetime

@@ -9,9 +9,10 @@ from knowledge.books.control import SqlHaltBook, SqlOutbox, SqlWorkerBook
 from knowledge.books.decisions import SqlDecisionLog
 from knowledge.books.events import SqlEventBook, SqlUnitBook
 from knowledge.books.offline import SqlAnalysisBook, SqlImportBook, SqlPolicyBook, SqlQuarantine, SqlRunBook
-from knowledge.books.outcomes import SqlOutcomeBook, SqlPredictionBook, SqlReplayStore, SqlRewardBook
+from knowledge.books.outcomes import SqlOutcomeBook, SqlReplayStore, SqlRewardBook
 from knowledge.books.people import SqlAuditTrail, SqlPeopleBook
 from knowledge.books.proposals import SqlApprovalBook, SqlProposalBook, SqlStrategyBook
+from knowledge.books.verdicts import SqlRealisedBook, SqlVerdictBook
 
 
 class SqlUnitOfWork:
@@ -101,5 +102,9 @@ class SqlUnitOfWork:
         return SqlWorkerBook(self._session)
 
     @cached_property
-    def predictions(self) -> SqlPredictionBook:
-        return SqlPredictionBook(self._session)
+    def verdicts(self) -> SqlVerdictBook:
+        return SqlVerdictBook(self._session)
+
+    @cached_property
+    def realised(self) -> SqlRealisedBook:
+        return SqlRealisedBook(self._session)

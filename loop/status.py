@@ -16,9 +16,11 @@ from rich.text import Text
 from config.settings import Settings
 from domain.errors import AmsoError
 from domain.ports import UnitOfWork
-from domain.proposals import LIVE, OPEN, TrackedProposal
-from domain.records import Prediction, Worker
+from domain.proposals import LIVE, OPEN, Proposal, TrackedProposal
+from domain.records import RealisedGain, Worker
+from loop.drafts import number_in
 from loop.halts import halt_to_data
+from loop.ledger import calibration_of, open_ledger, tell
 from loop.proposal_view import proposal_summary
 from loop.text import console, interval, number, table
 from loop.wiring import Workspace
@@ -82,7 +84,8 @@ def snapshot(books: UnitOfWork, settings: Settings, now: datetime) -> dict[str, 
         "parked_outcomes": len(books.outcomes.parked()),
         "caps": [{name: str(value) for name, value in asdict(cap).items()} for cap in books.caps.all()],
         "workers": [_worker(w, now) for w in books.workers.all()],
-        "predictions": [_prediction(p) for p in books.predictions.all()],
+        "predictions": _predictions(tracked, books.realised.all()),
+        "calibration": " ".join(tell(calibration_of(open_ledger(books, settings)), settings.business.currency)),
     }
 
 
@@ -160,8 +163,27 @@ def _worker(worker: Worker, now: datetime) -> dict[str, object]:
     }
 
 
-def _prediction(prediction: Prediction) -> dict[str, object]:
-    return {**asdict(prediction), "as_of": prediction.as_of.isoformat()}
+def _predictions(tracked: Sequence[TrackedProposal], gains: Sequence[RealisedGain]) -> list[dict[str, object]]:
+    """What its evidence promised of each proposal that served, and what came."""
+    known = {t.proposal.proposal_id: t.proposal for t in tracked}
+    return [_prediction(known[g.proposal_id], g) for g in gains if g.proposal_id in known]
+
+
+def _prediction(proposal: Proposal, gain: RealisedGain) -> dict[str, object]:
+    said = proposal.evidence.get("per_decision")
+    predicted = said if isinstance(said, Mapping) else {}
+    return {
+        "proposal_id": proposal.proposal_id,
+        "policy_version": proposal.policy_version,
+        "predicted_amount": number_in(predicted, "difference"),
+        "predicted_low_amount": number_in(predicted, "low"),
+        "predicted_high_amount": number_in(predicted, "high"),
+        "realised_amount": gain.amount,
+        "realised_low_amount": gain.low_amount,
+        "realised_high_amount": gain.high_amount,
+        "n_decisions": gain.n_decisions,
+        "as_of": gain.as_of.isoformat(),
+    }
 
 
 # ---- for terminals --------------------------------------------------------------------------------------------------
@@ -188,6 +210,8 @@ def _drawn(answer: StatusAnswer) -> list[RenderableType]:
     if predictions:
         title = f"Predicted and realised gain over the baseline, {s.get('currency')} a decision"
         parts.append(table(title, PREDICTIONS, [_prediction_row(p) for p in predictions], n_text=2))
+    if s.get("calibration"):
+        parts.append(Text(f"offline verdicts and what came: {s['calibration']}"))
     parts += [Text(line) for line in _counts(s)]
     return parts
 

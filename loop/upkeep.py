@@ -1,10 +1,11 @@
-"""What is due by the clock: rewards mature, proposals move on, what was predicted is compared with what came."""
+"""What is due by the clock: rewards mature, proposals move on, what came of them is counted."""
 
 from datetime import datetime
 
 from domain.errors import AlreadyRecorded, IllegalTransition
 from domain.proposals import LIVE, OPEN, TrackedProposal
-from loop.readings import prediction_of, worst_reading
+from loop.readings import worst_reading
+from loop.realised import ENDED, keep_realised
 from loop.wiring import Workspace
 from tracker.outcomes import mature
 from tracker.rollout import advance
@@ -35,10 +36,12 @@ def advance_all(workspace: Workspace, now: datetime) -> list[TrackedProposal]:
 
 
 def compare_all(workspace: Workspace, now: datetime) -> None:
-    """Realised beside predicted, of everything that is live."""
+    """What came of everything that is live, or whose last rewards may still mature."""
     with workspace.knowledge.transaction() as books:
-        for tracked in books.proposals.all(LIVE):
-            books.predictions.put(prediction_of(books, tracked, now))
+        found = books.proposals.all(LIVE | ENDED)
+        live = [t for t in found if t.status in LIVE]
+        for tracked in found:
+            keep_realised(books, tracked, workspace.settings, now, live)
 
 
 def _advance(workspace: Workspace, tracked: TrackedProposal, now: datetime) -> TrackedProposal:

@@ -1,4 +1,4 @@
-"""Books of what came of decisions: outcomes, reward revisions, the replay buffer, predicted against realised."""
+"""Books of what came of decisions: outcomes, reward revisions, the replay buffer."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from sqlalchemy import Double, and_, cast, func, or_, select
 from sqlmodel import Session
 
 from domain.decisions import Arm, Decision, Experience, RewardRevision
-from domain.records import Added, ObservedDecision, ParkedOutcome, Prediction, RewardMoments, StoredOutcome
+from domain.records import Added, ObservedDecision, ParkedOutcome, RewardMoments, StoredOutcome
 from knowledge.rows import (
     batches,
     columns_of,
@@ -25,7 +25,7 @@ from knowledge.rows import (
     values_of,
 )
 from knowledge.tables.decisions import ControlRow, DecisionRow, ReplayRow, RewardRow
-from knowledge.tables.outcomes import OutcomeRow, ParkedOutcomeRow, PredictionRow
+from knowledge.tables.outcomes import OutcomeRow, ParkedOutcomeRow
 
 _CONTROLS = table_of(ControlRow)
 _DECISIONS = table_of(DecisionRow)
@@ -33,7 +33,6 @@ _REPLAY = table_of(ReplayRow)
 _REWARDS = table_of(RewardRow)
 _OUTCOMES = table_of(OutcomeRow)
 _PARKED = table_of(ParkedOutcomeRow)
-_PREDICTIONS = table_of(PredictionRow)
 
 
 class SqlOutcomeBook:
@@ -148,9 +147,15 @@ class SqlReplayStore:
         return [ObservedDecision(Decision(*row[2:]), row[0], row[1]) for row in rows]
 
     def moments(
-        self, decision_point: str, since: datetime, *, metric: str | None = None, segment_id: str | None = None
+        self,
+        decision_point: str,
+        since: datetime,
+        *,
+        until: datetime | None = None,
+        metric: str | None = None,
+        segment_id: str | None = None,
     ) -> Mapping[tuple[Arm, str | None], RewardMoments]:
-        """(arm, proposal_id) -> of matured decisions made since then; floats, summed by the database.
+        """(arm, proposal_id) -> of matured decisions made in [since, until); floats, summed by the database.
 
         A decision without an outcome of the metric counts as zero; what was corrected counts as its correction. With
         `segment_id`, of baseline decisions only those noted as that segment's controls.
@@ -163,6 +168,8 @@ class SqlReplayStore:
             value = func.coalesce(sums.c.amount, 0.0)
         query = select(c.arm, c.proposal_id, func.sum(value).label("s"), func.count().label("n")).select_from(joined)
         query = query.where(c.decision_point == decision_point, c.decided_at >= since, _REPLAY.c.is_matured)
+        if until is not None:
+            query = query.where(c.decided_at < until)
         if segment_id is not None:
             noted = select(_CONTROLS.c.decision_id).where(_CONTROLS.c.segment_id == segment_id)
             query = query.where(or_(c.arm == Arm.POLICY, c.decision_id.in_(noted)))
@@ -197,17 +204,3 @@ def _sums_of(metric: str) -> Any:  # noqa: ANN401 # SQLAlchemy's subquery
     query = select(o.decision_id, func.sum(cast(o.converted_amount, Double)).label("amount"))
     in_force = (o.outcome_id.in_(select(chain.c.outcome_id)), o.outcome_id.not_in(corrected))
     return query.where(o.metric == metric, *in_force).group_by(o.decision_id).subquery()
-
-
-class SqlPredictionBook:
-    """What evidence promised of each proposal, and what came of it."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def put(self, prediction: Prediction) -> None:
-        upsert(self._session, PredictionRow, [values_of(prediction)])
-
-    def all(self) -> Sequence[Prediction]:
-        query = select_records(Prediction, PredictionRow).order_by(_PREDICTIONS.c.as_of, _PREDICTIONS.c.proposal_id)
-        return fetch(self._session, Prediction, query)

@@ -2,8 +2,8 @@
 
 from sqlmodel import SQLModel
 
-from knowledge.tables import control, decisions, events, offline, outcomes, people, proposals
+from knowledge.tables import control, decisions, events, offline, outcomes, people, proposals, verdicts
 
-__all__ = ["METADATA", "control", "decisions", "events", "offline", "outcomes", "people", "proposals"]
+__all__ = ["METADATA", "control", "decisions", "events", "offline", "outcomes", "people", "proposals", "verdicts"]
 
 METADATA = SQLModel.metadata  # whole once the modules above are imported

@@ -1,4 +1,4 @@
-"""Tables of what came of decisions: outcomes, corrections that wait for theirs, predicted against realised."""
+"""Tables of what came of decisions: outcomes, corrections that wait for theirs."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel
 
-from knowledge.columns import ExactDecimal, FiniteFloat, Json, UtcDateTime
+from knowledge.columns import ExactDecimal, Json, UtcDateTime
 
 
 class OutcomeRow(SQLModel, table=True):
@@ -34,18 +34,3 @@ class ParkedOutcomeRow(SQLModel, table=True):
     waits_for: str = Field(index=True)
     raw: Json = Field(sa_type=JSON)
     parked_at: datetime = Field(sa_type=UtcDateTime)
-
-
-class PredictionRow(SQLModel, table=True):
-    __tablename__ = "predictions"
-
-    proposal_id: str = Field(primary_key=True)
-    policy_version: str
-    predicted_amount: float | None = Field(default=None, sa_type=FiniteFloat)
-    predicted_low_amount: float | None = Field(default=None, sa_type=FiniteFloat)
-    predicted_high_amount: float | None = Field(default=None, sa_type=FiniteFloat)
-    realised_amount: float | None = Field(default=None, sa_type=FiniteFloat)
-    realised_low_amount: float | None = Field(default=None, sa_type=FiniteFloat)
-    realised_high_amount: float | None = Field(default=None, sa_type=FiniteFloat)
-    n_decisions: int
-    as_of: datetime = Field(sa_type=UtcDateTime)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 from dashboard.feed import Feed, event
+from dashboard.rendering import render
 from loop.halts import halt
 from loop.people import revoke_person
 from tests.dashboard.house import House
@@ -76,3 +77,13 @@ def test_halt__is_on_every_open_page_and_the_revoked_one_is_cut_off(house: House
         revoke_person(house.workspace, "cleo")
         halt(house.workspace, house.tokens["ben"], "point:paywall", "secret news")
         assert "secret news" not in "\n".join(lines)
+
+
+def test_predictions__end_with_how_they_came_true() -> None:
+    row = {"proposal_id": "pr-1", "policy_version": "p-1", "n_decisions": 7, "as_of": "2026-03-01T12:00:00+00:00"}
+    bounds = {f"{what}_{end}amount": 0.5 for what in ("predicted", "realised") for end in ("", "low_", "high_")}
+    shown = render("parts/predictions.html", s={"predictions": [row | bounds], "calibration": "1 of 1 <agree>"})
+    assert "Offline verdicts and what came: 1 of 1 &lt;agree&gt;" in shown
+    assert "Offline verdicts" not in render(
+        "parts/predictions.html", s={"predictions": [row | bounds], "calibration": ""}
+    )

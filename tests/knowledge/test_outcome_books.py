@@ -1,4 +1,4 @@
-"""Outcomes, reward revisions, the replay buffer, predictions, on both engines."""
+"""Outcomes, reward revisions, the replay buffer, on both engines."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -8,10 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import AlreadyRecorded
-from domain.records import Added, ObservedDecision, ParkedOutcome, Prediction
+from domain.records import Added, ObservedDecision, ParkedOutcome
 from knowledge.database import SqlKnowledgeBase
 from tests.knowledge.making import (
-    NOON,
     at,
     fresh,
     make_decision,
@@ -113,14 +112,3 @@ def test_unmatured__are_the_old_ones_without_a_matured_row(base: SqlKnowledgeBas
     with base.transaction() as books:
         assert books.replay.unmatured("main", at(3)) == decisions[1:4]
         assert books.replay.unmatured("main", at(3), limit=1) == decisions[1:2]
-
-
-def test_prediction__is_replaced_as_it_comes_true(base: SqlKnowledgeBase) -> None:
-    promised = Prediction("prop-1", "p-1", 0.1 + 0.2, 0.1, 1 / 3, None, None, None, 0, NOON)
-    realised = replace(promised, realised_amount=-0.25, n_decisions=1_000, as_of=at(5))
-    with base.transaction() as books:
-        books.predictions.put(promised)
-        assert books.predictions.all() == [promised]
-        books.predictions.put(realised)
-    with base.transaction() as books:
-        assert books.predictions.all() == [realised]

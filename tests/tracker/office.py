@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from config.settings import Settings
-from domain.decisions import Arm, Decision
+from domain.decisions import Arm, Decision, Experience
 from domain.events import Envelope, Outcome
 from domain.people import Person, Role
 from domain.ports import UnitOfWork
@@ -173,3 +173,15 @@ def make_outcome(outcome_id: str = "o-1", amount: str = "10", **changes: object)
 
 def make_envelope(at: datetime = NOON + DAY) -> Envelope:
     return Envelope("e-1", "shop", None, at, "outcome", {})
+
+
+def earn(books: UnitOfWork, reward: str, *, day: float, arm: Arm, proposal_id: str | None, n: int = 60) -> None:
+    """Matured decisions of as many units, all alike but for a cent."""
+    for i in range(n):
+        name = f"{arm.value}-{day}-{i}"
+        at = NOON + day * DAY + i * timedelta(minutes=1)
+        books.decisions.add(
+            [make_decision(name, unit=name, arm=arm, decided_at=at, proposal_id=proposal_id, request_id=name)]
+        )
+        amount = Decimal(reward) + Decimal(i % 2) / 100
+        books.replay.put([Experience(name, "flow", name, at, amount, 1, True, at)])
