@@ -18,6 +18,7 @@ from evaluation.target import Target, target_of_policy
 from loop.loaded_policy import LoadedPolicy
 from loop.logs import LogRequest, log_id, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forest_plot, overlap_plot
+from loop.recorded import keep_evaluation
 from loop.report import Asked, write_report
 from loop.targets import baseline_spec, judge_target, on_common_rows, prefixes_of, resolve_target
 from loop.text import WORDS, comparison_line, console, estimates_table, log_lines, progress_bar
@@ -95,6 +96,17 @@ def evaluate(
     answer = EvaluateAnswer(read, evaluation, run.path, page)
     draw_evaluation(log, candidate, evaluation, run.path)
     workspace.finish_run(run, answer.to_data())
+    keep_evaluation(
+        workspace,
+        evaluation,
+        log,
+        candidate=policy,
+        baseline=against,
+        decision_point=request.decision_point,
+        log_id=this_log,
+        seed=seed,
+        run=run.path,
+    )
     return answer
 
 

@@ -20,6 +20,7 @@ from loop.evidence import save_evidence
 from loop.learners import Lesson, choose_algorithm, learn, make_learner
 from loop.logs import LogRequest, content_hash, log_id, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, curve_plot, forest_plot
+from loop.recorded import keep_training
 from loop.targets import baseline_spec, prefixes_of, resolve_target
 from loop.text import WORDS, Reporter, comparison_line, console, interval, log_lines, number, progress_bar
 from loop.threads import one_thread
@@ -152,6 +153,19 @@ def train(
     _draw(answer)
     workspace.finish_run(run, {**answer.to_data(), **traffic_of(read.log)})
     _register(workspace, answer, request.decision_point)
+    keep_training(
+        workspace,
+        trained.judgement,
+        (judge or read).log,
+        policy_version=version,
+        baseline=against,
+        decision_point=request.decision_point,
+        log_id=log_id(path, options),
+        heldout_id=None if heldout is None else log_id(heldout, options),
+        algo=algo,
+        seed=seed,
+        run=run.path,
+    )
     return answer
 
 
