@@ -50,6 +50,7 @@ SECTIONS: dict[str, dict[str, Callable[..., None]]] = {  # in the order of `--he
         "halt": gate.halt,
     },
     "Looking back": {
+        "verdicts": running.verdicts,
         "replay": running.replay,
         "decisions list": running.decisions_list,
         "decisions show": running.decisions_show,

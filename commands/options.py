@@ -114,4 +114,5 @@ LessLoss = Annotated[
 Scope = Annotated[str, typer.Argument(metavar="SCOPE", help="global, point:NAME or policy:VERSION.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The person's name.")]
 Limit = Annotated[int, typer.Option(min=1, help="At most so many decisions, the newest.")]
+VerdictLimit = Annotated[int, typer.Option("--limit", min=1, help="At most so many verdicts, the newest.")]
 DecisionId = Annotated[str, typer.Argument(metavar="DECISION", help="Its decision_id, d-...")]

@@ -11,7 +11,7 @@ import typer
 from commands import asking
 from commands.answering import attempt, show
 from commands.decorators import open_workspace, with_workspace
-from commands.options import DecisionId, Json, Limit, OnlyPoint, Seed, moment
+from commands.options import DecisionId, Json, Limit, OnlyPoint, Seed, VerdictLimit, moment
 from domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,6 +75,14 @@ def decisions_show(workspace: "Workspace", decision: DecisionId) -> "Answer":
     from loop import decisions as verb
 
     return verb.show_decision(workspace, decision)
+
+
+@with_workspace
+def verdicts(workspace: "Workspace", decision_point: OnlyPoint = None, limit: VerdictLimit = 20) -> "Answer":
+    """Offline verdicts beside what came of them once live, and whether our own predictions come true."""
+    from loop import verdicts as verb
+
+    return verb.verdicts(workspace, decision_point=decision_point, limit=limit)
 
 
 @with_workspace

@@ -1,7 +1,9 @@
 """A business with a gated decision point, people with tokens, and the verbs as the command line calls them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,11 @@ import pandas as pd
 from typer.testing import CliRunner, Result
 
 import runner
+from domain.decisions import Answer
+from domain.events import DecisionRequest
+from domain.proposals import Status
+from loop.wiring import Workspace, open_workspace
+from tracker.rollout import advance
 
 CONFIG: Mapping[str, object] = {
     "version": 1,
@@ -77,3 +84,33 @@ def hire(name: str, *roles: str) -> str:
     """A new person's token."""
     options = [part for role in roles for part in ("--role", role)]
     return str(answer("people", "add", name, *options)["token"])
+
+
+@contextmanager
+def opened() -> Iterator[Workspace]:
+    with closing(open_workspace(Path("amso.yaml"))) as workspace:
+        yield workspace
+
+
+def go_live(*arguments: str) -> str:
+    """Proposes, approves by a second person, and starts the canary."""
+    ana, ben = hire("ana", "proposer"), hire("ben", "approver")
+    name = str(answer("propose", *arguments, token=ana)["proposal_id"])
+    answer("approve", name, "--yes", token=ben)
+    with opened() as workspace, workspace.knowledge.transaction() as books:
+        stands, now = books.proposals.get(name), datetime.now(UTC)
+        live = advance(books, stands, settings=workspace.settings, tally={}, reading=None, now=now)
+        assert live.status is Status.CANARY
+    return name
+
+
+def decide(n: int = 80, *, eligible: tuple[str, ...] | None = None, prefix: str = "r") -> list[Answer]:
+    """Answers of units of every age."""
+    ages = [4 * (i - n / 2) / n for i in range(n)]
+    requests = [
+        DecisionRequest(f"{prefix}-{i}", "flow", f"unit-{i}", {"age": age}, eligible) for i, age in enumerate(ages)
+    ]
+    with opened() as workspace, workspace.knowledge.transaction() as books:
+        found = workspace.decider.answer(books, requests, datetime.now(UTC))
+    assert all(isinstance(a, Answer) for a in found)
+    return [a for a in found if isinstance(a, Answer)]

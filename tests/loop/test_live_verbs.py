@@ -2,8 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,13 +10,8 @@ import pytest
 
 from collection.halt_store import RedisHaltMirror
 from collection.status_store import RedisStatusBoard
-from domain.decisions import Answer
-from domain.events import DecisionRequest
-from domain.proposals import Status
 from loop.status import BOARD, snapshot, watch
-from loop.wiring import Workspace, open_workspace
-from tests.loop.gate_office import amso, answer, hire, open_shop, refusal, write_log
-from tracker.rollout import advance
+from tests.loop.gate_office import amso, answer, decide, go_live, hire, open_shop, opened, refusal, write_log
 
 UNREACHABLE = "redis://127.0.0.1:1"
 
@@ -30,36 +24,6 @@ def _shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AMSO_TOKEN", raising=False)
     monkeypatch.chdir(tmp_path)
     open_shop(tmp_path, exploration={"share": 0.2}, holdout={"share": 0.1})
-
-
-@contextmanager
-def opened() -> Iterator[Workspace]:
-    with closing(open_workspace(Path("amso.yaml"))) as workspace:
-        yield workspace
-
-
-def go_live(*arguments: str) -> str:
-    """Proposes, approves by a second person, and starts the canary."""
-    ana, ben = hire("ana", "proposer"), hire("ben", "approver")
-    name = str(answer("propose", *arguments, token=ana)["proposal_id"])
-    answer("approve", name, "--yes", token=ben)
-    with opened() as workspace, workspace.knowledge.transaction() as books:
-        stands, now = books.proposals.get(name), datetime.now(UTC)
-        live = advance(books, stands, settings=workspace.settings, tally={}, reading=None, now=now)
-        assert live.status is Status.CANARY
-    return name
-
-
-def decide(n: int = 80, *, eligible: tuple[str, ...] | None = None, prefix: str = "r") -> list[Answer]:
-    """Answers of units of every age."""
-    ages = [4 * (i - n / 2) / n for i in range(n)]
-    requests = [
-        DecisionRequest(f"{prefix}-{i}", "flow", f"unit-{i}", {"age": age}, eligible) for i, age in enumerate(ages)
-    ]
-    with opened() as workspace, workspace.knowledge.transaction() as books:
-        found = workspace.decider.answer(books, requests, datetime.now(UTC))
-    assert all(isinstance(a, Answer) for a in found)
-    return [a for a in found if isinstance(a, Answer)]
 
 
 def change_row(table: str, column: str, value: object, key: str, of: object) -> None:
