@@ -1,5 +1,7 @@
 """Ledgers of predictions: by hand, honest ones by simulation, and planted dishonest ones that must be found."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,7 @@ def make_ledger(
     return calibration
 
 
+@cache
 def make_ledgers(*, bias: float = 0.0, narrowed: float = 1.0, chosen: Verdict | None = None) -> list[Calibration]:
     rng = np.random.default_rng(20)
     return [make_ledger(rng, bias=bias, narrowed=narrowed, chosen=chosen) for _ in range(N_LEDGERS)]
