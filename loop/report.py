@@ -142,6 +142,7 @@ def write_report(
     targets: tuple[Target, Target],
     evaluation: Evaluation,
     scores: PolicyScores,
+    config: EvaluationConfig | None = None,
 ) -> Path:
     """Writes `report.html` into the run directory.
 
@@ -153,8 +154,9 @@ def write_report(
         targets: candidate and baseline on those rows.
         evaluation: the answer.
         scores: of both, from `evaluate_with_scores`.
+        config: what they were judged by; None = the defaults.
     """
-    config = EvaluationConfig()
+    config = EvaluationConfig() if config is None else config
     observations = observe(log, *targets, scores)
     gains = segment_gains(log, observations, config, np.random.default_rng([asked.seed, HALVES]))
     page = _page(asked, read, log, evaluation, observations, gains, config, _versions(run))
