@@ -25,11 +25,11 @@ from evaluation.target import Target
 from loop.logs import LogRequest
 from loop.report_figures import Histogram, Mark, Scale, histogram_of, scale_of
 from loop.report_words import (
-    ESTIMATORS,
     FILTERS,
     FUNCTIONS,
     TITLES,
     business_sentence,
+    legend,
     policy_words,
     unit_word,
     units_word,
@@ -217,7 +217,7 @@ def _page(
         difference=_difference(evaluation, config.margin),
         estimates=rows,
         estimate_scale=scale,
-        legend={e.estimator: ESTIMATORS[e.estimator] for e in evaluation.estimates if e.estimator in ESTIMATORS},
+        legend=legend(e.estimator for e in evaluation.estimates),
         weights=_weights(scores),
         gains=gains,
         known=_gain_table(gains.known),

@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from domain.estimates import Comparison, Evaluation, Verdict
 
@@ -14,10 +14,13 @@ JOINERS = "\u200c\u200d"  # without them some scripts and emoji cannot be writte
 
 ESTIMATORS: Mapping[str, str] = {
     "ips": "the logged rewards, weighted",
-    "snips": "the same, over the sum of the weights",
+    "ips_clipped": "ips, with no weight above the number in brackets",
+    "snips": "ips, over the sum of the weights",
     "dm": "a reward model alone",
     "dr": "a reward model, corrected by weighted rewards",
-    "sndr": "the same, over the sum of the weights",
+    "sndr": "dr, over the sum of the weights",
+    "switch_dr": "dr where the weight is at most the number in brackets, else the reward model",
+    "dros": "dr with weights shrunk by the number in brackets",
     "pdis": "the logged rewards, weighted step by step",
     "fqe": "a model of what follows, alone",
     "drl": "that model, corrected by rewards weighted state by state",
@@ -162,6 +165,16 @@ def counted(n: int, word: str) -> str:
     ('1 column', '12,345 columns')
     """
     return f"{n:,} {word}" + ("" if n == 1 else "s")
+
+
+def legend(estimators: Iterable[str]) -> dict[str, str]:
+    """What each estimator is, as far as there are words; a number in brackets is no part of its kind.
+
+    >>> legend(["dm", "ips_clipped(10)"])["ips_clipped(10)"]
+    'ips, with no weight above the number in brackets'
+    """
+    kinds = {name: name.partition("(")[0] for name in estimators}
+    return {name: ESTIMATORS[kind] for name, kind in kinds.items() if kind in ESTIMATORS}
 
 
 def verdict_sentence(evaluation: Evaluation, margin: float) -> str:
