@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.log import LoggedDecisions
@@ -10,6 +11,8 @@ from evaluation.scores import Interval, PolicyScores, mean_interval
 from evaluation.support import logged_support
 from evaluation.target import Target
 
+FURTHEST = 10.0  # interval widths that an end of a ratio's interval is looked for
+TOLERANCE = 1e-5  # of an interval's width
 MIN_RATIO_Z = 4.0  # standard errors that a baseline must earn above zero before a gain is told as a share of it
 
 
@@ -48,15 +51,29 @@ def observe(log: LoggedDecisions, candidate: Target, baseline: Target, scores: P
 
 
 def relative_gain(scores: PolicyScores, confidence: float) -> Interval | None:
-    """Candidate / baseline - 1 by the delta method; None where what the baseline earns is not clearly above zero."""
+    """Candidate / baseline - 1; None where what the baseline earns is not clearly above zero.
+
+    Its interval holds every ratio r at which the interval of candidate - r x baseline contains zero (Fieller 1954, JRSS
+    B 16(2)), so that it excludes zero exactly where the interval of the difference does: at r = 1 they are one test.
+    """
     new, old = scores.value(0, confidence=confidence), scores.value(1, confidence=confidence)
     if old.value <= MIN_RATIO_Z * old.stderr or old.value <= 0:
         return None
     ratio = new.value / old.value
-    deviation = scores.scores[:, 0] - ratio * scores.scores[:, 1]
-    spread = mean_interval(deviation, scores.weight, scores.cluster, confidence)
-    low, high, stderr = spread.low / old.value, spread.high / old.value, spread.stderr / old.value
-    return Interval(ratio - 1, ratio - 1 + low, ratio - 1 + high, stderr, spread.n)
+
+    def against(r: float) -> Interval:
+        return mean_interval(scores.scores[:, 0] - r * scores.scores[:, 1], scores.weight, scores.cluster, confidence)
+
+    at_ratio = against(ratio)
+    if at_ratio.stderr == 0.0:
+        return Interval(ratio - 1, ratio - 1, ratio - 1, 0.0, at_ratio.n)
+    step = (at_ratio.high - at_ratio.low) / old.value
+    try:
+        low = brentq(lambda r: against(r).low, ratio - FURTHEST * step, ratio, xtol=TOLERANCE * step)
+        high = brentq(lambda r: against(r).high, ratio, ratio + FURTHEST * step, xtol=TOLERANCE * step)
+    except ValueError:  # no change of sign: the interval has no end there
+        return None
+    return Interval(ratio - 1, low - 1, high - 1, at_ratio.stderr / old.value, at_ratio.n)
 
 
 def _place(log: LoggedDecisions, first_row: IntArray) -> IntArray:

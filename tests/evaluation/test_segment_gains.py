@@ -156,6 +156,20 @@ def test_relative_gain__is_a_share_of_what_the_baseline_earns() -> None:
     assert relative_gain(nothing.scores, 0.95) is None
 
 
+def test_relative_gain__excludes_zero_exactly_where_the_difference_does() -> None:
+    """Gains near the edge of proof, where the delta method would contradict the difference."""
+    world = BanditWorld(np.array([[1.0, 1.3, 0.0], [4.0, 4.3, 0.0]]), EVEN[:2], noise=3.0)
+    n_near = 0
+    for seed in range(40):
+        scores = observed(world.log(1200, np.random.default_rng(seed)), constant(1), constant(0), seed).scores
+        found, difference = relative_gain(scores, 0.95), scores.difference(0, 1)
+        assert found is not None
+        assert (found.low > 0, found.high < 0) == (difference.low > 0, difference.high < 0)
+        assert found.low < found.value < found.high
+        n_near += abs(difference.low) < 0.25 * difference.stderr
+    assert n_near >= 3
+
+
 def skewed(world: BanditWorld, share: float) -> BanditWorld:
     behavior = np.tile([share, (1 - share) / 2, (1 - share) / 2], (len(world.mean), 1))
     return BanditWorld(world.mean, behavior, world.noise, world.is_binary)
