@@ -21,6 +21,7 @@ from evaluation.judgement import Judgement
 from evaluation.target import Target, target_of_policy
 from loop.experience import Experience, gather, keep_evidence, live_rounds
 from loop.points import Point, point_of
+from loop.recorded import keep_learning
 from loop.runs import RunDirectory
 from loop.shelf import PolicyShelf
 from loop.threads import one_thread
@@ -103,6 +104,10 @@ def _conclude(
     found = Relearned(
         point.name, _tell(judgement, successor, incumbent, margin), experience.n_live, judgement, version, proposal
     )
+    keep_learning(
+        workspace, judgement, successor or judgement.learned_comparison, experience.log,
+        policy=version, decision_point=point.name, margin=margin, seed=seed, run=run.name,
+    )  # fmt: skip
     workspace.finish_run(run, _metrics(found))
     return found
 

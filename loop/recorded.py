@@ -1,6 +1,6 @@
-"""What `evaluate` and `train` said, as the ledger keeps it: one verdict a question, whoever asks it again.
+"""What `evaluate`, `train` and learning while live said, as the ledger keeps it: one verdict a question.
 
-The question is what was judged against what, by which reward of which rows, with which settings, seed and version of
+Whoever asks it again adds nothing. The question is what was judged against what, by which reward of which rows, with which settings, seed and version of
 this program. Training again makes another policy version, hence another question.
 """
 
@@ -136,6 +136,55 @@ def keep_training(
         ess=judgement.diagnostics.ess,
     )
     _keep(workspace, against, learning)
+
+
+def keep_learning(
+    workspace: Workspace,
+    judgement: Judgement,
+    comparison: Comparison,
+    log: LoggedDecisions,
+    *,
+    policy: str | None,
+    decision_point: str,
+    margin: float,
+    seed: int,
+    run: str,
+) -> None:
+    """The verdict of learning again while live: `comparison` is the candidate that was put forward, or the learned one.
+
+    Args:
+        workspace: where.
+        judgement: what it came to.
+        comparison: candidate - what is in force.
+        log: the rows that judged.
+        policy: under which the candidate would be served; None where nothing is put forward.
+        decision_point: where.
+        margin: a decision; the candidate may be worse by this much.
+        seed: of the run.
+        run: its name; every run learns from other rounds.
+    """
+    asked = Asked("learn", run, decision_point, f"live-{run}", log, seed, EvaluationConfig(margin=-margin), {})
+    record = _record(
+        workspace,
+        asked,
+        comparison,
+        candidate=comparison.candidate,
+        policy=policy,
+        baseline=comparison.baseline,
+        estimator=DECIDES[asked.per],
+        verdict=_verdict_of(comparison, put_forward=policy is not None),
+        reason=judgement.reasons[0],
+        ess=judgement.diagnostics.ess,
+    )
+    _keep(workspace, record)
+
+
+def _verdict_of(comparison: Comparison, *, put_forward: bool) -> Verdict:
+    if comparison.low is None or comparison.high is None:
+        return Verdict.CANNOT_TELL
+    if put_forward:
+        return Verdict.PROMOTE
+    return Verdict.REJECT if comparison.high < 0 else Verdict.HOLD
 
 
 def servable(workspace: Workspace, spec: str) -> str | None:

@@ -63,3 +63,10 @@ def test_demo__realises_what_it_served_for_first_and_second_policy(data: dict[st
         assert abs(realised["value"] - true) < spread  # twice the radius of a 95 % interval: about four errors
     scores: dict[str, float] = data["truth"]["scores"]  # type: ignore[assignment] # plain JSON
     assert min(scores.values()) >= 0.80
+
+
+def test_demo__keeps_the_verdict_of_learning_again(data: dict[str, dict[str, object]], folder: Path) -> None:
+    (config,) = folder.rglob("amso.yaml")
+    result = CliRunner().invoke(runner.app, ["verdicts", "--config", str(config), "--json"])
+    found = json.loads(result.stdout)
+    assert {v["verb"] for v in found["verdicts"]} >= {"train", "learn"}, found
