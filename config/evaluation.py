@@ -24,6 +24,8 @@ class EvaluationConfig:
     max_unsupported_share: float = 0.01  # of a policy's choices that fall on actions never logged there
     min_nonzero_rewards: float = 20.0  # effective number of rounds with a reward other than zero
     min_sample_ratio_p_value: float = 1e-4  # below, shares contradict the logged propensities
+    min_part_p_value: float = 1e-4  # the same for the worst part of a log, over all its parts; for weights and counts
+    note_p_value: float = 1e-3  # below, drift is mentioned; it forbids nothing
     max_rejected_share: float = 0.01  # of all rows, or of one action's, that validation may reject
 
     def __post_init__(self) -> None:
