@@ -11,16 +11,18 @@ Estimation and Optimization of Click Metrics", section 4.2, for mean inverse pro
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray, IntArray
 from domain.estimates import Finding, FindingKind
 from domain.log import LoggedDecisions
-from evaluation.deviation import binomial_z, limit_of, skewed_z
+from evaluation.deviation import MIN_ROUNDS, binomial_z, limit_of, skewed_z
 from evaluation.estimator import sum_by_cluster
-from evaluation.parts import Parts, place_of
+from evaluation.parts import Parts, Place, place_of
 
 N_BINS = 10  # of the square root of the propensity, which spreads small ones out
+MIN_SPREAD = 1e-6  # variance a round; below, propensities differ by rounding only
 
 
 @dataclass(frozen=True)
@@ -36,46 +38,67 @@ class Counts:
         return binomial_z(self.observed, self.expected, self.variance * design_effect, self.total)
 
 
+@dataclass(frozen=True)
+class Draws:
+    """The chosen action's own propensity against its expectation when actions are drawn by them, sum of p^2.
+
+    A policy that is flatter or sharper than what was logged shows here, although every action's count may be right.
+    """
+
+    excess: FloatArray  # (n_rounds,)
+    variance: FloatArray  # (n_rounds,)
+
+    def z(self, parts: Parts) -> FloatArray:
+        """(n_parts,)."""
+        total, spread = parts.sums(np.column_stack([self.excess, self.variance])).T
+        is_judged = (parts.n_rounds >= MIN_ROUNDS) & (spread > MIN_SPREAD * parts.n_rounds)
+        return np.where(is_judged, total / np.sqrt(np.where(is_judged, spread, 1.0)), 0.0)
+
+
 def calibration_findings(
     log: LoggedDecisions, behavior: FloatArray, parts: Parts, config: EvaluationConfig
 ) -> tuple[Finding, ...]:
     """Counts against the distribution (n_rounds, n_actions) that the log claims; the worst place is named."""
-    binned, by_part = _count_bins(log, behavior), _count_parts(log, behavior, parts)
+    binned, by_part, drawn = _count_bins(log, behavior), _count_parts(log, behavior, parts), _draws(log, behavior)
     effect = design_effect(log, behavior)
-    z_bin, z_part = binned.z(effect), by_part.z(effect)
-    limit = limit_of(config.min_part_p_value, int((z_bin != 0).sum() + (z_part != 0).sum()))
-    if max(np.abs(z_bin).max(initial=0.0), np.abs(z_part).max(initial=0.0)) <= limit:
+    z_bin, z_part = np.abs(binned.z(effect)), np.abs(by_part.z(effect))
+    z_drawn = np.abs(drawn.z(parts)) / np.sqrt(effect)
+    limit = limit_of(config.min_part_p_value, int((z_bin != 0).sum() + (z_part != 0).sum() + (z_drawn != 0).sum()))
+    worst = max(z_bin.max(initial=0.0), z_part.max(initial=0.0), z_drawn.max(initial=0.0))
+    if worst <= limit:
         return ()
-    if np.abs(z_part).max(initial=0.0) >= np.abs(z_bin).max(initial=0.0):
-        part, a = np.unravel_index(np.argmax(np.abs(z_part)), z_part.shape)
-        flagged = np.abs(z_part).max(axis=1) > limit
-        chosen = (log.action == a).astype(np.float64)
-        variance = log.sample_weight**2 * behavior[:, a] * (1 - behavior[:, a])
-        place = place_of(parts, flagged, int(part), log.sample_weight * (chosen - behavior[:, a]), variance)
-        return (_miscounted(log, by_part, (int(part), int(a)), place.n_rounds, place.where),)
-    bin_, a = np.unravel_index(np.argmax(np.abs(z_bin)), z_bin.shape)
-    bad = np.abs(z_bin[:, a]) > limit
-    rows = bad[_bin_of(behavior[:, a])]
+    if worst == z_drawn.max(initial=0.0):
+        place = place_of(parts, z_drawn, limit, drawn.excess, effect * drawn.variance)
+        return (_mismatched(place, drawn, int(z_drawn.argmax()), parts),)
+    if worst == z_part.max(initial=0.0):
+        part, a = np.unravel_index(np.argmax(z_part), z_part.shape)
+        excess = log.sample_weight * ((log.action == a) - behavior[:, a])
+        variance = effect * log.sample_weight**2 * behavior[:, a] * (1 - behavior[:, a])
+        place = place_of(parts, z_part.max(axis=1), limit, excess, variance)
+        return (_miscounted(log, by_part, (int(part), int(a)), place),)
+    bin_, a = np.unravel_index(np.argmax(z_bin), z_bin.shape)
+    rows = (z_bin[:, a] > limit)[_bin_of(behavior[:, a])]
     low, high = (bin_ / N_BINS) ** 2, ((bin_ + 1) / N_BINS) ** 2
-    where = f"propensity {low:.2f} to {high:.2f}"
-    return (_miscounted(log, binned, (int(bin_), int(a)), int(rows.sum()), where),)
+    place = Place(int(rows.sum()), f"propensity {low:.2f} to {high:.2f}")
+    return (_miscounted(log, binned, (int(bin_), int(a)), place),)
 
 
 def inverse_propensity_findings(
     log: LoggedDecisions, propensity: FloatArray, parts: Parts, config: EvaluationConfig
 ) -> tuple[Finding, ...]:
     """Mean inverse propensities above the number of eligible actions: of all rounds, of a part, of one action."""
-    eligible = np.ones((len(log), log.n_actions)) if log.eligible is None else log.eligible.astype(np.float64)
-    inverse, n_eligible = 1.0 / propensity, eligible.sum(axis=1)
+    n_eligible = np.full(len(log), log.n_actions) if log.eligible is None else log.eligible.sum(axis=1)
+    inverse = 1.0 / propensity
     excess = log.sample_weight * (inverse - n_eligible)
-    powers = np.column_stack([excess, excess**2, excess**3])
+    powers = _powers(excess)
     every = np.array([len(log)], dtype=np.float64)
     z_all, z_part = skewed_z(powers.sum(axis=0)[None], every), skewed_z(parts.sums(powers), parts.n_rounds)
-    z_action = skewed_z(_moments_by_action(log, inverse, eligible), np.full(log.n_actions, len(log)))
+    z_action = skewed_z(_moments_by_action(log, inverse), np.full(log.n_actions, len(log)))
     shrink = np.sqrt(_repeats(log, excess))
-    limit = shrink * limit_of(config.min_part_p_value, 1 + len(parts) + log.n_actions)
+    z_all, z_part, z_action = z_all / shrink, z_part / shrink, z_action / shrink
+    limit = limit_of(config.min_part_p_value, 1 + len(parts) + log.n_actions)
     if z_part.max(initial=0.0) > max(limit, float(z_all[0])):
-        place = place_of(parts, z_part > limit, int(z_part.argmax()), excess, excess**2)
+        place = place_of(parts, z_part, limit, excess, shrink**2 * excess**2)
         n, where = place.n_rounds, f" where {place.where}"
     elif z_all[0] > limit:
         n, where = len(log), ""
@@ -104,7 +127,7 @@ def calibration_error(behavior: FloatArray, action: IntArray, weight: FloatArray
 
 def design_effect(log: LoggedDecisions, behavior: FloatArray) -> float:
     """How much more counts vary because units repeat (Rao and Scott 1984); one where they do not."""
-    if len(np.unique(log.unit)) == len(log):
+    if pd.Index(log.unit).is_unique:
         return 1.0
     excess = -log.sample_weight[:, None] * behavior
     excess[np.arange(len(log)), log.action] += log.sample_weight
@@ -113,13 +136,30 @@ def design_effect(log: LoggedDecisions, behavior: FloatArray) -> float:
     return max(clustered / independent, 1.0) if independent > 0 else 1.0
 
 
-def _miscounted(log: LoggedDecisions, counts: Counts, at: tuple[int, int], n_rounds: int, where: str) -> Finding:
+def _miscounted(log: LoggedDecisions, counts: Counts, at: tuple[int, int], place: Place) -> Finding:
     text = (
         f"{log.actions.ids[at[1]]} was chosen {counts.observed[at]:,.0f} times in {counts.total[at]:,.0f} rounds whose "
-        f"propensities say {counts.expected[at]:,.0f} ({where}; {n_rounds:,} rounds concerned): rows were lost or "
-        "propensities are wrong there"
+        f"propensities say {counts.expected[at]:,.0f} ({place.where}; {place.n_rounds:,} rounds concerned): rows were "
+        "lost or propensities are wrong there"
     )
-    return Finding(FindingKind.CALIBRATION, n_rounds, True, text)
+    return Finding(FindingKind.CALIBRATION, place.n_rounds, True, text)
+
+
+def _mismatched(place: Place, drawn: Draws, part: int, parts: Parts) -> Finding:
+    off = float(parts.sums(drawn.excess[:, None])[part, 0] / parts.n_rounds[part])
+    text = (
+        f"the chosen actions' propensities lie {abs(off):.3f} {'above' if off > 0 else 'below'} what drawing by them "
+        f"would give ({place.where}; {place.n_rounds:,} rounds concerned): actions were drawn otherwise than logged"
+    )
+    return Finding(FindingKind.CALIBRATION, place.n_rounds, True, text)
+
+
+def _draws(log: LoggedDecisions, behavior: FloatArray) -> Draws:
+    own = behavior[np.arange(len(log)), log.action]
+    square = behavior * behavior
+    mean = square.sum(axis=1)
+    spread = np.maximum(np.einsum("ij,ij->i", square, behavior) - mean**2, 0.0)
+    return Draws(log.sample_weight * (own - mean), log.sample_weight**2 * spread)
 
 
 def _count_parts(log: LoggedDecisions, behavior: FloatArray, parts: Parts) -> Counts:
@@ -154,18 +194,27 @@ def _bin_of(probability: FloatArray) -> IntArray:
     return np.minimum((np.sqrt(probability) * N_BINS).astype(np.int64), N_BINS - 1)
 
 
-def _moments_by_action(log: LoggedDecisions, inverse: FloatArray, eligible: FloatArray) -> FloatArray:
-    """(n_actions, 3) sums of the powers of weight x (1{a} / p - eligible)."""
-    base = -log.sample_weight[:, None] * eligible
-    own = np.arange(len(log)), log.action
-    chosen = base.copy()
-    chosen[own] += log.sample_weight * inverse
-    return np.stack([(chosen**k).sum(axis=0) for k in (1, 2, 3)], axis=-1)
+def _moments_by_action(log: LoggedDecisions, inverse: FloatArray) -> FloatArray:
+    """(n_actions, 3) sums of the powers of weight x (1{a} / p - 1{a was eligible})."""
+    weight, n_actions = log.sample_weight, log.n_actions
+    not_chosen, chosen = _powers(-weight), _powers(weight * (inverse - 1))
+    if log.eligible is None:
+        base = np.tile(not_chosen.sum(axis=0), (n_actions, 1))
+    else:
+        base = log.eligible.astype(np.float64).T @ not_chosen
+    more = chosen - not_chosen  # the row's own action is eligible
+    return base + np.column_stack([np.bincount(log.action, weights=m, minlength=n_actions) for m in more.T])
+
+
+def _powers(values: FloatArray) -> FloatArray:
+    """(n, 3) v, v^2, v^3."""
+    square = values * values
+    return np.column_stack([values, square, square * values])
 
 
 def _repeats(log: LoggedDecisions, values: FloatArray) -> float:
     """Clustered over independent variance of a sum; at least one."""
-    if len(np.unique(log.unit)) == len(log):
+    if pd.Index(log.unit).is_unique:
         return 1.0
     centered = values - values.mean()
     clustered = float((sum_by_cluster(centered[:, None], log.unit) ** 2).sum())

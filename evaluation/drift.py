@@ -8,6 +8,7 @@ difference   candidate - baseline differs between the earlier and the later half
 """
 
 import numpy as np
+import pandas as pd
 from scipy.special import chdtrc, ndtri, xlogy
 
 from config.evaluation import EvaluationConfig
@@ -99,7 +100,7 @@ def _log_likelihood(events: FloatArray, n: IntArray, share: FloatArray | float) 
 
 def _repeats(log: LoggedDecisions) -> float:
     """How much more the mean reward varies because units repeat; at least one."""
-    if len(np.unique(log.unit)) == len(log):
+    if pd.Index(log.unit).is_unique:
         return 1.0
     centered = log.reward - log.reward.mean()
     clustered = float((sum_by_cluster(centered[:, None], log.unit) ** 2).sum())

@@ -52,12 +52,14 @@ def _sample_ratio(log: LoggedDecisions, config: EvaluationConfig) -> tuple[Findi
     if p_value is None or behavior is None or p_value >= config.min_sample_ratio_p_value:
         return ()
     observed = np.bincount(log.action, weights=log.sample_weight, minlength=log.n_actions)
-    excess = observed - log.sample_weight @ behavior
-    n_rounds = int(np.ceil(np.abs(excess).sum() / 2))
-    most, least = log.actions.ids[int(excess.argmax())], log.actions.ids[int(excess.argmin())]
+    weighted = log.sample_weight[:, None] * behavior
+    excess = observed - weighted.sum(axis=0)
+    a = int(np.argmax(np.abs(excess) / np.sqrt(np.maximum((weighted * (1 - behavior)).sum(axis=0), 1e-12))))
+    own = behavior[log.action == a, a]  # a row that is lost takes its propensity along
+    n_rounds = round(abs(excess[a]) / max(1 - float(own.mean() if len(own) else 0.0), 1e-2))
     text = (
-        f"sample-ratio mismatch: actions do not occur as often as the logged propensities say "
-        f"(p = {p_value:.1e}; {n_rounds:,} rounds out of place, too many of {most}, too few of {least}): "
+        f"sample-ratio mismatch: actions do not occur as often as the logged propensities say (p = {p_value:.1e}; "
+        f"about {n_rounds:,} rounds too {'many' if excess[a] > 0 else 'few'} of {log.actions.ids[a]}): "
         "rows were lost or the propensities are wrong"
     )
     return (Finding(FindingKind.SAMPLE_RATIO, n_rounds, True, text),)

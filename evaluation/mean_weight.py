@@ -49,12 +49,9 @@ def _worst_part(
     sums = parts.sums(np.column_stack([excess, excess**2, excess**3, weight]))
     z = np.abs(skewed_z(sums[:, :3], parts.n_rounds))
     is_far = np.abs(sums[:, 0]) > config.mean_weight_slack * sums[:, 3]
-    limit = _design_effect(excess, weight, d) * limit_of(config.min_part_p_value, len(parts))
-    flagged = is_far & (z > limit)
-    if not flagged.any():
-        return None
-    worst = int(np.argmax(np.where(flagged, z, 0.0)))
-    return place_of(parts, flagged, worst, excess, excess**2)
+    effect = _design_effect(excess, weight, d)
+    z, limit = np.where(is_far, z / effect, 0.0), limit_of(config.min_part_p_value, len(parts))
+    return place_of(parts, z, limit, excess, (effect * excess) ** 2) if (z > limit).any() else None
 
 
 def _design_effect(excess: FloatArray, weight: FloatArray, d: Diagnostics) -> float:

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from domain.arrays import BoolArray, Column, FloatArray, IntArray
+from domain.arrays import Column, FloatArray, IntArray
 from domain.log import LoggedDecisions
 
 TIME = "time"
 N_BLOCKS = 20  # of time, each with as many rounds
 N_EDGES = 200  # of the grid on which a window of time is found
+MIN_WINDOW = 50  # a window holds at least this part of the log, one fiftieth
 MAX_LEVELS = 20  # of a cut; columns with more are cut into quarters, or not at all where they hold text
 MAX_COLUMNS = 20  # context columns looked at, in their order
 
@@ -83,34 +84,39 @@ def cut_log(log: LoggedDecisions) -> Parts:
     )
 
 
-def place_of(parts: Parts, flagged: BoolArray, worst: int, excess: FloatArray, variance: FloatArray) -> Place:
-    """The rounds behind the worst part: a window of time, or the flagged parts of its cut.
+def place_of(parts: Parts, z: FloatArray, limit: float, excess: FloatArray, variance: FloatArray) -> Place:
+    """The rounds that deviate most: the parts of one cut beyond the limit, or a window of time that says it better.
 
     Args:
         parts: cuts of the rounds.
-        flagged: (n_parts,) those that deviate.
-        worst: the part that deviates most.
+        z: (n_parts,) how far each part deviates, without sign; at least one beyond the limit.
+        limit: of z.
         excess: (n_rounds,) whose sums are zero where nothing is wrong.
         variance: (n_rounds,) of the excess.
     """
-    name = parts.cuts[parts.of_cut[worst]]
-    if name == TIME and parts.time_order is not None:
-        return _window(excess[parts.time_order], variance[parts.time_order])
-    same = np.flatnonzero(flagged & (parts.of_cut == parts.of_cut[worst]))
+    in_time = parts.of_cut == (parts.cuts.index(TIME) if TIME in parts.cuts else -1)
+    elsewhere = np.where(in_time, 0.0, z)
+    if parts.time_order is not None:
+        gain, place = _window(excess[parts.time_order], variance[parts.time_order])
+        if gain >= elsewhere.max() or elsewhere.max() <= limit:
+            return place
+    worst = int(elsewhere.argmax())
+    same = np.flatnonzero((z > limit) & (parts.of_cut == parts.of_cut[worst]))
     labels = ", ".join(parts.label[i] for i in same[:5]) + (" …" if len(same) > 5 else "")
-    return Place(int(parts.n_rounds[same].sum()), f"{name} = {labels}")
+    return Place(int(parts.n_rounds[same].sum()), f"{parts.cuts[parts.of_cut[worst]]} = {labels}")
 
 
-def _window(excess: FloatArray, variance: FloatArray) -> Place:
-    """The window of time with the largest standardised sum."""
+def _window(excess: FloatArray, variance: FloatArray) -> tuple[float, Place]:
+    """The window of time with the largest standardised sum, and that sum."""
     n = len(excess)
     edges = np.unique(np.linspace(0, n, min(N_EDGES, n) + 1).astype(np.int64))
     total = np.r_[0.0, np.cumsum(excess)][edges]
     spread = np.r_[0.0, np.cumsum(variance)][edges]
     gain = np.abs(total[None, :] - total[:, None]) / np.sqrt(np.maximum(spread[None, :] - spread[:, None], 1e-12))
-    low, high = np.unravel_index(np.argmax(np.triu(gain, 1)), gain.shape)
+    gain = np.triu(gain, max(len(edges) // MIN_WINDOW, 1))
+    low, high = np.unravel_index(np.argmax(gain), gain.shape)
     first, last = int(edges[low]), int(edges[high])
-    return Place(last - first, f"rows {first + 1:,} to {last:,} in the order of time")
+    return float(gain.max()), Place(last - first, f"rows {first + 1:,} to {last:,} in the order of time")
 
 
 def _blocks(order: IntArray) -> IntArray:
@@ -127,11 +133,12 @@ def _cut_column(column: Column) -> tuple[IntArray, list[str]] | None:
     known = values[~np.isnan(values)]
     if not len(known):
         return None
-    if len(np.unique(known[:1000])) <= MAX_LEVELS:
+    if len(pd.unique(known[:1000])) <= MAX_LEVELS:
         cut = _levels(values)
         if cut is not None:
             return cut
-    edges = np.unique(np.quantile(known, [0.25, 0.5, 0.75]))
+    sample = known[:: len(known) // 4000 + 1]
+    edges = np.unique(np.quantile(sample, [0.25, 0.5, 0.75]))
     code = np.searchsorted(edges, values, side="right")  # NaN lands in the highest part
     bounds = [f"{e:.4g}" for e in edges]
     names = [f"below {bounds[0]}", *(f"{a} to {b}" for a, b in pairwise(bounds))]
