@@ -60,7 +60,6 @@ class FindingKind(StrEnum):
     ESTIMATED = "estimated_propensities"
     OVERLAP = "overlap"  # too few effective rounds
     LARGEST_WEIGHT = "largest_weight"
-    HEAVY_TAIL = "heavy_tail"  # the largest weights to come are larger than those seen
     SUPPORT = "support"
     MEAN_WEIGHT = "mean_weight"  # importance weights do not average one
     FEW_REWARDS = "few_rewards"
@@ -89,6 +88,7 @@ class Diagnostics:
     unsupported: Mapping[str, int]  # action -> those rounds
     propensities: str  # "logged" | "estimated"
     sample_ratio_p_value: float | None  # logged action shares against logged propensities
+    expected_ess_share: float | None = None  # had every action been drawn; needs all propensities
     tail_index: float | None = None  # of the largest weights (Pareto); None where there is no tail to fit
     propensity_error: float | None = None  # expected calibration error of estimated propensities, on held-out folds
     findings: tuple[Finding, ...] = ()

@@ -17,7 +17,7 @@ from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray, IntArray
 from domain.estimates import Finding, FindingKind
 from domain.log import LoggedDecisions
-from evaluation.deviation import MIN_ROUNDS, binomial_z, limit_of, skewed_z
+from evaluation.deviation import MIN_ROUNDS, binomial_z, limit_of, upper_z
 from evaluation.estimator import sum_by_cluster
 from evaluation.parts import Parts, Place, place_of
 
@@ -90,17 +90,17 @@ def inverse_propensity_findings(
     n_eligible = np.full(len(log), log.n_actions) if log.eligible is None else log.eligible.sum(axis=1)
     inverse = 1.0 / propensity
     excess = log.sample_weight * (inverse - n_eligible)
-    powers = _powers(excess)
-    every = np.array([len(log)], dtype=np.float64)
-    z_all, z_part = skewed_z(powers.sum(axis=0)[None], every), skewed_z(parts.sums(powers), parts.n_rounds)
-    z_action = skewed_z(_moments_by_action(log, inverse), np.full(log.n_actions, len(log)))
     shrink = np.sqrt(_repeats(log, excess))
-    z_all, z_part, z_action = z_all / shrink, z_part / shrink, z_action / shrink
+    sums = parts.sums(_powers(excess))
+    z_all = float(upper_z(excess.sum(keepdims=True), (excess**2).sum(keepdims=True), np.array([len(log)]))[0]) / shrink
+    z_part = upper_z(sums[:, 0], sums[:, 1], parts.n_rounds) / shrink
+    by_action = _sums_by_action(log, inverse)
+    z_action = upper_z(by_action[:, 0], by_action[:, 1], np.full(log.n_actions, len(log))) / shrink
     limit = limit_of(config.min_part_p_value, 1 + len(parts) + log.n_actions)
-    if z_part.max(initial=0.0) > max(limit, float(z_all[0])):
+    if z_part.max(initial=0.0) > max(limit, z_all):
         place = place_of(parts, z_part, limit, excess, shrink**2 * excess**2)
         n, where = place.n_rounds, f" where {place.where}"
-    elif z_all[0] > limit:
+    elif z_all > limit:
         n, where = len(log), ""
     elif z_action.max() > limit:
         worst = int(z_action.argmax())
@@ -194,8 +194,8 @@ def _bin_of(probability: FloatArray) -> IntArray:
     return np.minimum((np.sqrt(probability) * N_BINS).astype(np.int64), N_BINS - 1)
 
 
-def _moments_by_action(log: LoggedDecisions, inverse: FloatArray) -> FloatArray:
-    """(n_actions, 3) sums of the powers of weight x (1{a} / p - 1{a was eligible})."""
+def _sums_by_action(log: LoggedDecisions, inverse: FloatArray) -> FloatArray:
+    """(n_actions, 2) sums of the powers of weight x (1{a} / p - 1{a was eligible})."""
     weight, n_actions = log.sample_weight, log.n_actions
     not_chosen, chosen = _powers(-weight), _powers(weight * (inverse - 1))
     if log.eligible is None:
@@ -207,9 +207,8 @@ def _moments_by_action(log: LoggedDecisions, inverse: FloatArray) -> FloatArray:
 
 
 def _powers(values: FloatArray) -> FloatArray:
-    """(n, 3) v, v^2, v^3."""
-    square = values * values
-    return np.column_stack([values, square, square * values])
+    """(n, 2) v, v^2."""
+    return np.column_stack([values, values * values])
 
 
 def _repeats(log: LoggedDecisions, values: FloatArray) -> float:

@@ -1,11 +1,15 @@
 """How far sums lie from where they must be, as standard normal numbers that hold far out in the tails.
 
 Refusals are decided at one in ten thousand, split over many parts: the plain z is not to be believed there.
-skewed    Student's t bent back by the sample's skewness: t + c t^2/3 + c^2 t^3/27 + c/6, c = skewness / sqrt(n).
+weights   are right-skewed: a sample that lacks the largest has too low a mean and too small an error at once. Above the
+          mean Student's t errs on the safe side. Below it the variance is at least that of all rounds, and the z is
+          bent back by their skewness: z + c z^2 / 3 + c^2 z^3 / 27 + c / 6, c = skewness / sqrt(n).
           Hall (1992), Journal of the Royal Statistical Society B 54(1), equation (2.2).
 binomial  signed root of the deviance of a share, stretched to the exact variance where probabilities differ.
           McCullagh and Nelder (1989), Generalized Linear Models, section 4.4.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri, xlogy
@@ -14,20 +18,39 @@ from domain.arrays import FloatArray, IntArray
 
 MIN_ROUNDS = 50  # of a part that is judged
 MIN_EXPECTED = 10.0  # rounds with, and rounds without the action
-MAX_SKEW = 0.6  # skewness / sqrt(n): beyond, a part says nothing about its mean
 
 
-def skewed_z(moments: FloatArray, n: IntArray | FloatArray) -> FloatArray:
-    """(...,) z of a zero mean, from sums of v, v^2, v^3 (..., 3) over n rounds; zero where they cannot tell."""
+@dataclass(frozen=True)
+class Spread:
+    """Of one round's excess, over all rounds."""
+
+    variance: float
+    skewness: float
+
+
+def spread_of(excess: FloatArray, least_variance: float = 0.0) -> Spread:
+    """Spread of an excess (n_rounds,) that is zero in expectation; its variance may be known to be larger."""
+    variance = float((excess**2).mean())
+    cube = float((excess**3).mean())
+    return Spread(max(variance, least_variance), max(cube, 0.0) / variance**1.5 if variance > 0 else 0.0)
+
+
+def upper_z(total: FloatArray, squares: FloatArray, n: IntArray | FloatArray) -> FloatArray:
+    """Student's t of sums above zero, from sums of v and v^2 over n rounds; zero where they cannot tell."""
+    variance = squares - total**2 / np.maximum(n, 1)
+    is_judged = (n >= MIN_ROUNDS) & (total > 0) & (variance > 1e-12 * squares)
+    return np.where(is_judged, total / np.sqrt(np.where(is_judged, variance, 1.0)), 0.0)
+
+
+def lower_z(total: FloatArray, squares: FloatArray, n: IntArray | FloatArray, spread: Spread) -> FloatArray:
+    """How far sums lie below zero, as a positive number."""
     n = np.maximum(np.asarray(n, dtype=np.float64), 1.0)
-    mean, square, cube = np.moveaxis(moments, -1, 0) / n
-    variance = np.maximum(square - mean**2, 0.0)
-    is_judged = (n >= MIN_ROUNDS) & (variance > 1e-12 * np.maximum(square, 1e-300))
-    sd = np.sqrt(np.where(is_judged, variance, 1.0))
-    c = (cube - 3 * mean * square + 2 * mean**3) / sd**3 / np.sqrt(n)
-    t = mean / sd * np.sqrt(n)
-    bent = t + c * t**2 / 3 + c**2 * t**3 / 27 + c / 6
-    return np.where(is_judged & (np.abs(c) <= MAX_SKEW), bent, 0.0)
+    variance = np.maximum(squares, n * spread.variance)
+    is_judged = (n >= MIN_ROUNDS) & (total < 0) & (variance > 0)
+    z = np.where(is_judged, total / np.sqrt(np.where(variance > 0, variance, 1.0)), 0.0)
+    c = spread.skewness / np.sqrt(n)
+    bent = z + c * z**2 / 3 + c**2 * z**3 / 27 + c / 6
+    return np.where(is_judged, np.maximum(-bent, 0.0), 0.0)
 
 
 def binomial_z(observed: FloatArray, expected: FloatArray, variance: FloatArray, n: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from evaluation.parts import cut_log
 from evaluation.policy_findings import few_reward_findings, overlap_findings
 from evaluation.propensity import Propensities
 from evaluation.rounds import Rounds
-from evaluation.sample_ratio import sample_ratio_p_value
+from evaluation.sample_ratio import logged_behavior, sample_ratio_p_value
 from evaluation.support import logged_support, unsupported_rounds, unsupported_share
 from evaluation.tail import tail_index
 
@@ -42,6 +42,7 @@ def diagnose(
         unsupported=unsupported,
         propensities=propensities.source,
         sample_ratio_p_value=sample_ratio_p_value(log),
+        expected_ess_share=expected_ess_share(log, distribution),
         tail_index=tail_index(weight),
         propensity_error=propensities.calibration_error,
     )
@@ -71,6 +72,23 @@ def effective_sample_size(weight: FloatArray) -> float:
     """(sum w)^2 / sum w^2; zero where no weight is left. Kish (1965), Survey Sampling."""
     squared = float((weight**2).sum())
     return float(weight.sum()) ** 2 / squared if squared > 0 else 0.0
+
+
+def expected_ess_share(log: LoggedDecisions, distribution: FloatArray | None) -> float | None:
+    """Effective sample size over rounds, had every action been drawn: 1 / mean of sum over a of policy^2 / propensity.
+
+    The drawn actions show large weights only when they happen; this sees them before. It leaves out the one round that
+    counts most, as a mean of a heavy tail may rest on it alone. None where the propensities are not all known.
+    """
+    behavior = None if distribution is None else logged_behavior(log)
+    if distribution is None or behavior is None:
+        return None
+    ratio = np.divide(distribution, behavior, out=np.zeros_like(distribution), where=behavior > 0)
+    square = np.einsum("ij,ij->i", distribution, ratio)
+    weight = log.sample_weight
+    terms = weight**2 * square
+    total = float(terms.sum() - terms.max())
+    return float(weight.sum()) ** 2 / total / len(log) if total > 0 else 0.0
 
 
 def mean_weight(rounds: Rounds) -> tuple[float, float]:

@@ -60,8 +60,7 @@ def spoil(column: str, value: object) -> Callable[[pd.DataFrame, int], pd.DataFr
 
     def plant(frame: pd.DataFrame, n: int) -> pd.DataFrame:
         frame = frame.astype({column: object})
-        frame.loc[: n - 1, column] = value  # type: ignore[index] # a label of rows
-        return frame
+        return frame.assign(**{column: [value if i < n else v for i, v in enumerate(frame[column])]})
 
     return plant
 
