@@ -95,10 +95,12 @@ def place_of(parts: Parts, z: FloatArray, limit: float, excess: FloatArray, vari
         variance: (n_rounds,) of the excess.
     """
     in_time = parts.of_cut == (parts.cuts.index(TIME) if TIME in parts.cuts else -1)
-    elsewhere = np.where(in_time, 0.0, z)
+    total, spread = parts.sums(np.column_stack([excess, variance])).T
+    gain = np.abs(total) / np.sqrt(np.maximum(spread, 1e-12))  # as a window's is measured
+    elsewhere = np.where(in_time | (z <= limit), 0.0, gain)
     if parts.time_order is not None:
-        gain, place = _window(excess[parts.time_order], variance[parts.time_order])
-        if gain >= elsewhere.max() or elsewhere.max() <= limit:
+        best, place = _window(excess[parts.time_order], variance[parts.time_order])
+        if best >= elsewhere.max():
             return place
     worst = int(elsewhere.argmax())
     same = np.flatnonzero((z > limit) & (parts.of_cut == parts.of_cut[worst]))

@@ -67,7 +67,7 @@ class World:
     """Drawn parameters, the candidate and the truth about it."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
-        rng = np.random.default_rng([5, seed])
+        rng = np.random.default_rng([15, seed])
         self.scenario = scenario
         self.logged, self.other = (rng.normal(size=(N_FEATURES, N_ACTIONS)) for _ in range(2))
         self.taste, self.level = rng.normal(size=(N_FEATURES, N_ACTIONS)), rng.normal(size=N_ACTIONS)
@@ -139,12 +139,12 @@ class Refusals:
     mean_width: float
 
 
-def measure(scenario: Scenario, n_logs: int) -> Refusals:
+def measure(scenario: Scenario, seeds: range) -> Refusals:
     """Refusals and coverage; the interval is the one that the verdict rests on, computed also where it is withheld."""
     rows, kinds = [], []
-    for seed in range(n_logs):
+    for seed in seeds:
         world = _world(scenario, seed // LOGS_A_WORLD)
-        rng = np.random.default_rng([6, SCENARIOS.index(scenario), seed])
+        rng = np.random.default_rng([16, SCENARIOS.index(scenario), seed])
         log, target = world.log(rng, is_full=seed % 2 == 0)
         answer = evaluate(log, target, logged_target(), rng=np.random.default_rng(seed))
         assessor = open_assessor(log, EvaluationConfig(), np.random.default_rng(seed))
@@ -156,7 +156,7 @@ def measure(scenario: Scenario, n_logs: int) -> Refusals:
     answered = covers[refused == 0]
     return Refusals(
         scenario,
-        n_logs,
+        len(seeds),
         round(float(refused.mean()), 4),
         {k: round(float(np.mean([k in found for found in kinds])), 4) for k in sorted(set().union(*kinds))},
         round(float(covers.mean()), 4),
@@ -282,11 +282,11 @@ class Detection:
     counted: float | None  # median of counted / planted rows
 
 
-def detect(defect: Defect, n_logs: int) -> Detection:
+def detect(defect: Defect, seeds: range) -> Detection:
     scenario = SCENARIOS[1]
     found, refused, counted = [], [], []
-    for seed in range(n_logs):
-        rng = np.random.default_rng([7, DEFECTS.index(defect), seed])
+    for seed in seeds:
+        rng = np.random.default_rng([17, DEFECTS.index(defect), seed])
         log, target = _world(scenario, seed // LOGS_A_WORLD).log(rng, is_full=True)
         rows = defect.where(log, rng)
         broken = defect.plant(log, rows, rng)
@@ -299,7 +299,7 @@ def detect(defect: Defect, n_logs: int) -> Detection:
         refused.append(any(f.is_refusal for f in seen))
         counted += [seen[0].n_rounds / len(rows)] if seen else []
     middle = round(float(np.median(counted)), 3) if counted else None
-    return Detection(defect.name, n_logs, float(np.mean(found)), float(np.mean(refused)), middle)
+    return Detection(defect.name, len(seeds), float(np.mean(found)), float(np.mean(refused)), middle)
 
 
 _WORLDS: dict[tuple[Scenario, int], World] = {}
@@ -324,10 +324,14 @@ def _softmax(logits: FloatArray) -> FloatArray:
 def main() -> None:
     n_logs = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     commit = head_commit()
-    refusals = [measure(scenario, n_logs) for scenario in SCENARIOS]
-    detections = [detect(defect, max(n_logs // 8, 4)) for defect in DEFECTS]
+    refusals = [measure(scenario, range(n_logs)) for scenario in SCENARIOS]
+    detections = [detect(defect, range(max(n_logs // 8, 4))) for defect in DEFECTS]
     results = {"refusals": [asdict(r) for r in refusals], "planted": [asdict(d) for d in detections]}
     write_record(Path(__file__).with_suffix(".json"), results, {"n_logs": n_logs, "nominal": 0.95}, commit=commit)
+    show(refusals, detections)
+
+
+def show(refusals: list[Refusals], detections: list[Detection]) -> None:
     for r in refusals:
         answered = "–" if r.answered_coverage is None else f"{r.answered_coverage:.3f}"
         print(f"{r.scenario.name:34} refused {r.refused:.3f} coverage {r.coverage:.3f} answered {answered} {r.by_kind}")

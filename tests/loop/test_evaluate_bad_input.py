@@ -60,7 +60,11 @@ def spoil(column: str, value: object) -> Callable[[pd.DataFrame, int], pd.DataFr
 
     def plant(frame: pd.DataFrame, n: int) -> pd.DataFrame:
         frame = frame.astype({column: object})
-        return frame.assign(**{column: [value if i < n else v for i, v in enumerate(frame[column])]})
+        values = frame[column].astype(object)
+        values[frame.index < n] = value
+        frame = frame.copy()
+        frame[column] = values
+        return frame
 
     return plant
 
