@@ -322,7 +322,7 @@ def _softmax(logits: FloatArray) -> FloatArray:
 
 
 def main() -> None:
-    n_logs = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    n_logs = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     commit = head_commit()
     refusals = [measure(scenario, range(n_logs)) for scenario in SCENARIOS]
     detections = [detect(defect, range(max(n_logs // 8, 4))) for defect in DEFECTS]
