@@ -16,6 +16,8 @@ class EvaluationConfig:
     propensity_floor: float = 0.01  # smallest estimated propensity; logged ones are never clipped
     min_ess: float = 100.0  # effective rounds; below, the normal approximation is not to be trusted
     min_ess_share: float = 0.01  # the same as a share of the rounds
+    min_tailed_ess_share: float = 0.1  # the same where weights have a tail that the log shows only in part ...
+    tailed_from: float = 0.0  # ... their tail index lies above this; bounded weights have a lower one, or none
     max_weight_share: float = 0.1  # of all weight that one round may carry
     min_step_ess: float = 10.0  # of a panel's weakest step: its marginalised weights are no products (our benchmark)
     max_step_weight_share: float = 0.35  # of all weight of a panel's step that one round may carry
@@ -24,6 +26,8 @@ class EvaluationConfig:
     max_unsupported_share: float = 0.01  # of a policy's choices that fall on actions never logged there
     min_nonzero_rewards: float = 20.0  # effective number of rounds with a reward other than zero
     min_sample_ratio_p_value: float = 1e-4  # below, shares contradict the logged propensities
+    min_part_p_value: float = 1e-4  # the same for the worst part of a log, over all its parts; for weights and counts
+    note_p_value: float = 1e-3  # below, drift is mentioned; it forbids nothing
     max_rejected_share: float = 0.01  # of all rows, or of one action's, that validation may reject
 
     def __post_init__(self) -> None:

@@ -43,6 +43,38 @@ class Comparison:
     high: float | None
 
 
+class FindingKind(StrEnum):
+    """What a look at a log can find. Values are stable: programs read them in `diagnostics.findings`."""
+
+    REJECTED_ROWS = "rejected_rows"  # validation set them aside
+    DUPLICATES = "duplicates"
+    IMMATURE = "immature"  # not waited for: left out, or seen in rewards that fall off at the end
+    SUBSAMPLED = "subsampled"  # rows that stand for more than themselves
+    ONE_ACTION = "one_action"
+    ZERO_REWARDS = "zero_rewards"
+    SAMPLE_RATIO = "sample_ratio"
+    CALIBRATION = "calibration"  # actions do not occur with their propensities in some part of the log
+    INVERSE_PROPENSITY = "inverse_propensity"  # propensities too small for any number of actions
+    REWARD_DRIFT = "reward_drift"
+    DIFFERENCE_DRIFT = "difference_drift"  # candidate - baseline changed within the log
+    ESTIMATED = "estimated_propensities"
+    OVERLAP = "overlap"  # too few effective rounds
+    LARGEST_WEIGHT = "largest_weight"
+    SUPPORT = "support"
+    MEAN_WEIGHT = "mean_weight"  # importance weights do not average one
+    FEW_REWARDS = "few_rewards"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a log that a reader must know; with `is_refusal` nothing can be decided."""
+
+    kind: FindingKind
+    n_rounds: int  # rounds (rows of the log) concerned
+    is_refusal: bool
+    text: str
+
+
 @dataclass(frozen=True)
 class Diagnostics:
     """What must accompany an estimate before anyone believes it."""
@@ -56,6 +88,10 @@ class Diagnostics:
     unsupported: Mapping[str, int]  # action -> those rounds
     propensities: str  # "logged" | "estimated"
     sample_ratio_p_value: float | None  # logged action shares against logged propensities
+    expected_ess_share: float | None = None  # had every action been drawn; needs all propensities
+    tail_index: float | None = None  # of the largest weights (Pareto); None where there is no tail to fit
+    propensity_error: float | None = None  # expected calibration error of estimated propensities, on held-out folds
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ from evaluation.diagnostics import diagnose
 from evaluation.dr import influence_scores
 from evaluation.estimator import Estimator, estimate_rounds
 from evaluation.nuisance import Nuisance
-from evaluation.refusals import policy_refusals, reward_refusals
+from evaluation.refusals import refusals_of
 from evaluation.registry import ESTIMATORS, FAMILIES
 from evaluation.rounds import Rounds, make_rounds
 from evaluation.slope import tune
-from evaluation.support import unsupported_share
 from evaluation.target import Target
 
 
@@ -108,11 +107,8 @@ def score_rule(
 ) -> Scored:
     """A distribution (n_rounds, n_actions) on a log; None = the policy that logged it."""
     rounds = make_rounds(log, distribution, nuisance.expected_reward, nuisance.propensities.propensity)
-    diagnostics = diagnose(log, distribution, rounds, nuisance.propensities)
-    outside = 0.0 if distribution is None else unsupported_share(log, distribution)
-    weight = rounds.sample_weight * rounds.importance_weight
-    refusals = policy_refusals(name, diagnostics, outside, config)
-    refusals += reward_refusals(name, log.reward_name, log.reward, weight, config)
+    diagnostics = diagnose(log, distribution, rounds, nuisance.propensities, config)
+    refusals = refusals_of(diagnostics.findings, name)
     return Scored(name, rounds, influence_scores(rounds), diagnostics, refusals)
 
 

@@ -58,6 +58,7 @@ def judge_crossfit(
 ) -> Judgement:
     """The judgement of a one-period log without a held-out file."""
     candidates = supported_constants(log, config)
+    refusals = (*refusals, *log_refusals(log, config))
     nuisance = fit_nuisance(log, config, rng)
     try:
         fits, ruled = _cross_fit_rule(log, nuisance, learner, candidates, config, rng, report)
@@ -72,8 +73,8 @@ def judge_crossfit(
     against = compare(rule_scored, base, log, config, refusals)
     best = choose_constant(log, nuisance.propensities.propensity, candidates)
     best_scored, rivals = best_and_rivals(log, nuisance, best, candidates, config, refusals)
-    is_trusted = not _forbidden(log, (rule_scored,), config, refusals)
-    is_best_trusted = not _forbidden(log, (best_scored,), config, refusals)
+    is_trusted = not _forbidden((rule_scored,), refusals)
+    is_best_trusted = not _forbidden((best_scored,), refusals)
     return Judgement(
         comparison=ruling.comparison,
         verdict=ruling.verdict,
@@ -93,7 +94,7 @@ def compare(
 ) -> Ruling:
     """The paired difference of two rules on the same rows, ruled."""
     difference = mean_interval(candidate.scores - baseline.scores, log.sample_weight, log.unit, config.confidence)
-    forbidden = _forbidden(log, (candidate, baseline), config, refusals)
+    forbidden = _forbidden((candidate, baseline), refusals)
     return rule(candidate.name, baseline.name, difference, forbidden, margin=config.margin, per="round")
 
 
@@ -186,11 +187,8 @@ def _cross_fit_constants(log: LoggedDecisions, nuisance: Nuisance, candidates: t
     return constant
 
 
-def _forbidden(
-    log: LoggedDecisions, scored: Sequence[Scored], config: EvaluationConfig, refusals: Sequence[str]
-) -> tuple[str, ...]:
-    sentences = [*refusals, *log_refusals(log, scored[0].diagnostics.sample_ratio_p_value, config)]
-    return tuple(dict.fromkeys(sentences + [r for s in scored for r in s.refusals]))
+def _forbidden(scored: Sequence[Scored], refusals: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*refusals, *(r for s in scored for r in s.refusals)]))
 
 
 def _mean(scored: Scored, log: LoggedDecisions, config: EvaluationConfig) -> Interval:

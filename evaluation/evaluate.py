@@ -7,12 +7,15 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from config.evaluation import EvaluationConfig
-from domain.estimates import Evaluation, Verdict
+from domain.arrays import FloatArray
+from domain.estimates import Diagnostics, Evaluation, Finding, FindingKind, Verdict
 from domain.log import LoggedDecisions
 from evaluation.assessment import Assessment, Assessor, OnePeriodAssessor
+from evaluation.drift import difference_findings
 from evaluation.gate import describe_propensities, describe_weights, rule
+from evaluation.log_findings import log_findings
 from evaluation.nuisance import fit_nuisance
-from evaluation.refusals import log_refusals
+from evaluation.refusals import about, log_refusals, notes_of, refusals_of
 from evaluation.scores import PolicyScores, combine, mean_interval
 from evaluation.sequential import SequentialAssessor
 from evaluation.target import Target
@@ -27,6 +30,7 @@ def evaluate(
     rng: np.random.Generator,
     reward_model: BaseEstimator | None = None,
     refusals: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
 ) -> Evaluation:
     """Estimates of both policies, their paired difference, and the verdict.
 
@@ -38,7 +42,8 @@ def evaluate(
         rng: draws the cross-fitting folds.
         reward_model: a scikit-learn regressor or classifier in place of the ridge; a panel takes regressors only,
             as what it predicts, reward plus value of what follows, is continuous.
-        refusals: reasons known beforehand for which nothing can be decided (see `read_refusals`).
+        refusals: reasons known beforehand for which nothing can be decided.
+        findings: known beforehand, as those of reading the log (see `read_findings`).
 
     Raises:
         UnsupportedAction: a policy chooses an action that the log does not know.
@@ -46,8 +51,9 @@ def evaluate(
         InvalidSnapshot: the log holds fewer than two units.
     """
     return evaluate_with_scores(
-        log, candidate, baseline, config=config, rng=rng, reward_model=reward_model, refusals=refusals
-    )[0]
+        log, candidate, baseline,
+        config=config, rng=rng, reward_model=reward_model, refusals=refusals, findings=findings,
+    )[0]  # fmt: skip
 
 
 def evaluate_with_scores(
@@ -59,24 +65,29 @@ def evaluate_with_scores(
     rng: np.random.Generator,
     reward_model: BaseEstimator | None = None,
     refusals: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
 ) -> tuple[Evaluation, PolicyScores]:
     """`evaluate`, with the scores of candidate (0) and baseline (1) that it rests on, for a closer look."""
     config = EvaluationConfig() if config is None else config
     assessor = open_assessor(log, config, rng, reward_model)
     new, old = assessor.assess(candidate), assessor.assess(baseline)
     difference = mean_interval(new.scores - old.scores, assessor.weight, assessor.cluster, config.confidence)
-    shared = (*refusals, *log_refusals(log, new.diagnostics.sample_ratio_p_value, config))
-    forbidden = shared + _once(new.refusals + old.refusals)
+    found = (*findings, *log_findings(log, config), *_estimated(new.diagnostics, len(log)))
+    found += _drift(log, assessor, new.scores - old.scores, config)
+    shared = _once((*refusals, *refusals_of(found)))
+    forbidden = _once((*shared, *new.refusals, *old.refusals))
+    found += about(new.name, new.diagnostics.findings)
+    found += () if _is_same(new, old) else about(old.name, old.diagnostics.findings)
     ruling = rule(new.name, old.name, difference, forbidden, margin=config.margin, per=assessor.per)
     is_trusted = ruling.verdict is not Verdict.CANNOT_TELL
     estimates = new.estimates if _is_same(new, old) else new.estimates + old.estimates
     evaluation = Evaluation(
         estimates=tuple(replace(e, trusted=is_trusted and e.trusted) for e in estimates),
         comparison=ruling.comparison,
-        diagnostics=new.diagnostics,
+        diagnostics=replace(new.diagnostics, findings=found),
         recommended_estimator=assessor.recommended_estimator if is_trusted else None,
         verdict=ruling.verdict,
-        reasons=(*ruling.reasons, *_context_of_verdict(new, len(assessor.weight))),
+        reasons=(*ruling.reasons, describe_weights(new.name, new.diagnostics, len(assessor.weight)), *notes_of(found)),
     )
     return evaluation, _policy_scores(assessor, (new, old), shared)
 
@@ -93,8 +104,7 @@ def score_policies(
     config = EvaluationConfig() if config is None else config
     assessor = open_assessor(log, config, rng, reward_model)
     assessments = [assessor.assess(target) for target in targets]
-    shared = log_refusals(log, assessments[0].diagnostics.sample_ratio_p_value, config) if assessments else ()
-    return _policy_scores(assessor, assessments, shared)
+    return _policy_scores(assessor, assessments, log_refusals(log, config))
 
 
 def _policy_scores(assessor: Assessor, assessments: Sequence[Assessment], shared: tuple[str, ...]) -> PolicyScores:
@@ -120,13 +130,17 @@ def open_assessor(
     return OnePeriodAssessor(log, fit_nuisance(log, config, rng, reward_model), config)
 
 
-def _context_of_verdict(candidate: Assessment, n: int) -> tuple[str, ...]:
-    d = candidate.diagnostics
-    notes = [describe_weights(candidate.name, d, n), *describe_propensities(d)]
-    if d.support_violations:
-        counts = ", ".join(f"{action} in {n_rounds:,} rounds" for action, n_rounds in d.unsupported.items())
-        notes.append(f"{candidate.name}: the log never tried there: {counts}")
-    return tuple(notes)
+def _estimated(d: Diagnostics, n_rounds: int) -> tuple[Finding, ...]:
+    return tuple(Finding(FindingKind.ESTIMATED, n_rounds, False, text) for text in describe_propensities(d))
+
+
+def _drift(
+    log: LoggedDecisions, assessor: Assessor, difference: FloatArray, config: EvaluationConfig
+) -> tuple[Finding, ...]:
+    if log.decided_at is None:
+        return ()
+    time = log.decided_at[assessor.first_row]
+    return difference_findings(difference, assessor.weight, assessor.cluster, time, config)
 
 
 def _is_same(new: Assessment, old: Assessment) -> bool:

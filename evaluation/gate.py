@@ -42,9 +42,14 @@ def describe_propensities(diagnostics: Diagnostics) -> tuple[str, ...]:
     return (
         (
             "propensities were not logged but estimated from the context: what else moved the choice of the action "
-            "would bias these numbers"
+            f"would bias these numbers{_miss(diagnostics)}"
         ),
     )
+
+
+def _miss(diagnostics: Diagnostics) -> str:
+    error = diagnostics.propensity_error
+    return "" if error is None else f" (shares of actions lie {error:.1%} from them on average, on rows left out)"
 
 
 def _verdict(difference: Interval, margin: float) -> Verdict:

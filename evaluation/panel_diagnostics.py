@@ -1,14 +1,22 @@
 """Overlap of a policy with a panel: the weakest step counts, among those that the policy's customers live to see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray, IntArray
 from domain.estimates import Diagnostics
-from evaluation.diagnostics import count_violations, effective_sample_size, mean_weight
+from evaluation.diagnostics import (
+    count_violations,
+    effective_sample_size,
+    mean_weight,
+    reward_findings,
+    weight_findings,
+)
 from evaluation.episodes import Episodes
 from evaluation.propensity import Propensities
+from evaluation.refusals import panel_limits
 from evaluation.rounds import Rounds
 from evaluation.sample_ratio import sample_ratio_p_value
 from evaluation.support import unsupported_rounds
@@ -29,7 +37,11 @@ class StepWeights:
 
 
 def diagnose_panel(
-    episodes: Episodes, weights: StepWeights, distribution: FloatArray | None, propensities: Propensities
+    episodes: Episodes,
+    weights: StepWeights,
+    distribution: FloatArray | None,
+    propensities: Propensities,
+    config: EvaluationConfig | None = None,
 ) -> Diagnostics:
     """`ess` and `max_weight_share` are the worst of the steps; `mean_weight` is that of single periods."""
     log = episodes.log
@@ -38,8 +50,9 @@ def diagnose_panel(
     marginal = log.sample_weight * weights.marginal
     ess = min(effective_sample_size(marginal[now]) for now in steps)
     one = np.zeros(len(log))
-    mean, stderr = mean_weight(Rounds(log.reward, weights.rho, one, one, log.sample_weight, log.unit))
-    return Diagnostics(
+    rounds = Rounds(log.reward, weights.rho, one, one, log.sample_weight, log.unit)
+    mean, stderr = mean_weight(rounds)
+    d = Diagnostics(
         ess=ess,
         ess_share=ess / n_episodes,
         max_weight_share=max(_largest_share(marginal[now]) for now in steps),
@@ -49,7 +62,11 @@ def diagnose_panel(
         unsupported={} if distribution is None else unsupported_rounds(log, distribution),
         propensities=propensities.source,
         sample_ratio_p_value=sample_ratio_p_value(log),
+        propensity_error=propensities.calibration_error,
     )
+    limits = panel_limits(EvaluationConfig() if config is None else config)
+    findings = weight_findings(log, distribution, rounds, d, limits)
+    return replace(d, findings=findings + reward_findings(log, marginal, limits))
 
 
 def _counted_steps(episodes: Episodes, weights: StepWeights) -> list[IntArray]:

@@ -18,6 +18,7 @@ from analysis.features import fit_encoder
 from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
+from evaluation.propensity_calibration import calibration_error
 
 MIN_PROBABILITY = 1e-12  # keeps logarithms finite
 
@@ -28,6 +29,7 @@ class Propensities:
 
     propensity: FloatArray  # (n_rounds,) of the logged action
     source: str  # "logged" | "estimated"
+    calibration_error: float | None = None  # of estimated ones, on the folds that their model did not see
 
 
 def find_propensities(log: LoggedDecisions, folds: IntArray, config: EvaluationConfig) -> Propensities:
@@ -37,8 +39,9 @@ def find_propensities(log: LoggedDecisions, folds: IntArray, config: EvaluationC
     rows = np.arange(len(log))
     if log.logged_distribution is not None and (log.logged_distribution[rows, log.action] > 0).all():
         return Propensities(log.logged_distribution[rows, log.action], "logged")
-    estimated = estimate_behavior(log, folds)[rows, log.action]
-    return Propensities(np.maximum(estimated, config.propensity_floor), "estimated")
+    behavior = estimate_behavior(log, folds)
+    error = calibration_error(behavior, log.action, log.sample_weight)
+    return Propensities(np.maximum(behavior[rows, log.action], config.propensity_floor), "estimated", error)
 
 
 def estimate_behavior(log: LoggedDecisions, folds: IntArray) -> FloatArray:

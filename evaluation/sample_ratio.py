@@ -6,6 +6,7 @@ propensities are wrong: either way no number from this log can be believed.
 """
 
 import numpy as np
+import pandas as pd
 from scipy.special import chdtrc
 
 from domain.arrays import FloatArray, IntArray
@@ -23,10 +24,9 @@ def sample_ratio_p_value(log: LoggedDecisions) -> float | None:
         return None
     chosen = np.zeros((len(log), log.n_actions))
     chosen[np.arange(len(log)), log.action] = 1.0
-    cells = np.zeros(len(log), dtype=np.int64) if log.cell is None else log.cell
+    cells = [slice(None)] if log.cell is None else [log.cell == cell for cell in np.unique(log.cell)]
     statistic, freedom = 0.0, 0
-    for cell in np.unique(cells):
-        rows = cells == cell
+    for rows in cells:
         one, degrees = _chi_square(chosen[rows], behavior[rows], log.sample_weight[rows], log.unit[rows])
         statistic, freedom = statistic + one, freedom + degrees
     return float(chdtrc(freedom, statistic)) if freedom else None
@@ -62,14 +62,15 @@ def _chi_square(chosen: FloatArray, behavior: FloatArray, weight: FloatArray, un
     enough = behavior.sum(axis=0) >= MIN_EXPECTED
     if enough.sum() < 2:
         return 0.0, 0
-    b = behavior[:, enough]
-    excess = weight[:, None] * (chosen[:, enough] - b)
-    squared = weight**2
-    covariance = np.diag((squared[:, None] * b).sum(axis=0)) - (squared[:, None] * b).T @ b
+    b = behavior if enough.all() else behavior[:, enough]
+    weighted = weight[:, None] * b
+    excess = weight[:, None] * (chosen if enough.all() else chosen[:, enough]) - weighted
+    covariance = np.diag(weight @ weighted) - weighted.T @ weighted
     if np.trace(covariance) <= 0:  # nothing was drawn by chance
         return 0.0, 0
-    clustered = float((sum_by_cluster(excess, unit) ** 2).sum())
-    design_effect = max(clustered / float(np.trace(covariance)), 1.0) if len(np.unique(unit)) < len(unit) else 1.0
+    design_effect = 1.0
+    if not pd.Index(unit).is_unique:
+        design_effect = max(float((sum_by_cluster(excess, unit) ** 2).sum() / np.trace(covariance)), 1.0)
     total = excess.sum(axis=0)
     spread, direction = np.linalg.eigh(covariance)
     free = spread > ROUNDING * spread.max()  # shares add up to one, so one direction has no spread but rounding

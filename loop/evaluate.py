@@ -12,7 +12,7 @@ from domain.log import LoggedDecisions, LogRead
 from domain.policy import Policy
 from evaluation.evaluate import evaluate as evaluate_target
 from evaluation.evaluate import evaluate_with_scores
-from evaluation.refusals import read_refusals
+from evaluation.refusals import read_findings
 from evaluation.rounds import logged_weights
 from evaluation.target import Target, target_of_policy
 from loop.loaded_policy import LoadedPolicy
@@ -87,7 +87,8 @@ def evaluate(
             opponent,
             config=EvaluationConfig(),
             rng=np.random.default_rng(seed),
-            refusals=(*read_refusals(read), *judged.refusals, *base.refusals),
+            refusals=(*judged.refusals, *base.refusals),
+            findings=read_findings(read),
         )
         evaluation = replace(evaluation, reasons=(*evaluation.reasons, *judged.notes, *base.notes, *notes))
         report(0.8, "who gains and who loses")
@@ -143,7 +144,7 @@ def evaluate_log(
         config=EvaluationConfig(),
         rng=np.random.default_rng(seed),
         reward_model=reward_model,
-        refusals=read_refusals(read),
+        findings=read_findings(read),
     )
 
 

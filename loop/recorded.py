@@ -1,7 +1,7 @@
 """What `evaluate`, `train` and learning while live said, as the ledger keeps it: one verdict a question.
 
-Whoever asks it again adds nothing. The question is what was judged against what, by which reward of which rows, with which settings, seed and version of
-this program. Training again makes another policy version, hence another question.
+Whoever asks it again adds nothing. The question is what was judged against what, by which reward of which rows, with
+which settings, seed and version of this program. Training again makes another policy version, hence another question.
 """
 
 from collections.abc import Mapping

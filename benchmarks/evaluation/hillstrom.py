@@ -107,7 +107,7 @@ def ask(log: LoggedDecisions, policies: list[Policy], rng: np.random.Generator) 
     assessor = open_assessor(log, config, rng)
     for policy in policies:
         answer = assessor.assess(target_of_policy(policy))
-        refused = bool((*log_refusals(log, answer.diagnostics.sample_ratio_p_value, config), *answer.refusals))
+        refused = bool((*log_refusals(log, config), *answer.refusals))
         for e in answer.estimates:
             found[policy.name, e.estimator.partition("(")[0]] = Trial(e.value, e.low, e.high, refused)
         naive = followed_mean(log, policy)
