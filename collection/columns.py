@@ -75,7 +75,7 @@ def resolve_columns(found: Sequence[str], options: LogOptions) -> LogColumns:
     next_context = {name: ours[f"next_x_{name}"] for name in context if f"next_x_{name}" in ours}
     logged = {name[2:]: theirs for name, theirs in ours.items() if name.startswith("p_") and theirs not in used}
     used |= {*next_context.values(), *logged.values()}
-    prefixes = tuple(options.probability_prefixes)
+    prefixes = (*options.probability_prefixes, *((options.prediction_prefix,) if options.prediction_prefix else ()))
     ignored = [name for name in found if name not in used and not (prefixes and name.startswith(prefixes))]
     return LogColumns(named, reward, context, next_context, logged, tuple(ignored))
 

@@ -31,6 +31,8 @@ class Faults:
 
     def mark(self, mask: BoolArray, reason: str) -> None:
         """Gives the rows of `mask` this reason, where they have none yet."""
+        if not mask.any():
+            return
         fresh = mask & (self._code < 0)
         if fresh.any():
             if reason not in self._reasons:

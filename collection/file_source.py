@@ -6,7 +6,8 @@ table at all is refused as a whole.
 
 import glob
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,14 @@ from domain.records import QuarantinedRecord
 RAGGED = "line with a wrong number of fields"
 NOT_JSON = "line is not a JSON object"
 DELIMITERS = ",;\t|"
+KINDS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ def table_of_frame(frame: pd.DataFrame) -> Table:
     """A frame in memory as a source; its own index does not count."""
     numbered = frame.reset_index(drop=True)
     numbered.columns = pd.Index([str(name) for name in frame.columns])
-    _check_names(list(numbered.columns), "the frame")
+    check_names(list(numbered.columns), "the frame")
     return Table(numbered, "DataFrame", len(frame))
 
 
@@ -66,7 +75,7 @@ def read_table(source: Path | str, text_columns: Collection[str] = ()) -> Table:
         UsageError: no such file.
         InvalidSnapshot: empty, damaged, not a table, or of an unknown kind.
     """
-    paths = _paths(str(source))
+    paths = matching_files(str(source))
     tables = [_read_file(path, frozenset(text_columns)) for path in paths]
     if len(tables) == 1:
         return tables[0]
@@ -77,7 +86,12 @@ def read_table(source: Path | str, text_columns: Collection[str] = ()) -> Table:
     return Table(pd.concat(frames), str(source), n_rows, broken, tuple(map(str, paths)), tuple(starts))
 
 
-def _paths(source: str) -> list[Path]:
+def matching_files(source: str) -> list[Path]:
+    """The file, or those of a pattern, in sorted order.
+
+    Raises:
+        UsageError: there is none.
+    """
     if Path(source).is_file():
         return [Path(source)]
     if Path(source).is_dir():
@@ -90,34 +104,48 @@ def _paths(source: str) -> list[Path]:
 
 def _read_file(path: Path, text_columns: frozenset[str]) -> Table:
     readers: dict[str, Callable[[Path, frozenset[str]], Table]] = {
-        ".parquet": _read_parquet,
-        ".pq": _read_parquet,
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
-        ".jsonl": _read_jsonl,
-        ".ndjson": _read_jsonl,
+        "parquet": _read_parquet,
+        "csv": _read_csv,
+        "jsonl": _read_jsonl,
     }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
+    reader = readers[kind_of_file(path)]
+    with readable(path):
+        table = reader(path, text_columns)
+    check_names(list(table.frame.columns), str(path))
+    return table
+
+
+def kind_of_file(path: Path) -> str:
+    """parquet, csv or jsonl, by its name.
+
+    Raises:
+        InvalidSnapshot: of an unknown kind, or empty.
+    """
+    kind = KINDS.get(path.suffix.lower())
+    if kind is None:
         raise InvalidSnapshot(
-            f"{path} ends in {path.suffix or 'nothing'!r}; known kinds are {', '.join(readers)}",
+            f"{path} ends in {path.suffix or 'nothing'!r}; known kinds are {', '.join(KINDS)}",
             "convert it, or rename it if only the name is wrong",
         )
     if not path.stat().st_size:
         raise InvalidSnapshot(f"{path} is empty (0 bytes)", "check the export that wrote it")
+    return kind
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What breaks inside means that the file is damaged, or no such table."""
     try:
-        table = reader(path, text_columns)
+        yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = str(error).splitlines()[0]
         raise InvalidSnapshot(
             f"{path} cannot be read as {path.suffix[1:].lower()}: {what}",
             "it may be cut off or of another format; write it again",
         ) from error
-    _check_names(list(table.frame.columns), str(path))
-    return table
 
 
-def _check_names(names: Sequence[str], source: str) -> None:
+def check_names(names: Sequence[str], source: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidSnapshot(f"{source} has more than one column named {', '.join(twice)}", "rename the columns apart")
@@ -136,7 +164,7 @@ def _read_csv(path: Path, text_columns: frozenset[str]) -> Table:
         broken.append(QuarantinedRecord(str(path), row.number - 2, RAGGED, json.dumps(row.text)))
         return "skip"
 
-    delimiter, names = _csv_header(path)
+    delimiter, names = csv_header(path)
     try:
         frame = _parse_csv(path, delimiter, text_columns, set_aside)
     except pa.ArrowInvalid as error:
@@ -151,11 +179,12 @@ def _read_csv(path: Path, text_columns: frozenset[str]) -> Table:
     return Table(frame, str(path), n_rows, tuple(broken))
 
 
-def _csv_header(path: Path) -> tuple[str, frozenset[str]]:
+def csv_header(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The delimiter and the names of the columns."""
     with path.open(encoding="utf-8-sig") as lines:
         header = lines.readline().rstrip("\r\n")
     delimiter = max(DELIMITERS, key=header.count)
-    return delimiter, frozenset(name.strip('"') for name in header.split(delimiter))
+    return delimiter, tuple(name.strip('"') for name in header.split(delimiter))
 
 
 def _parse_csv(
@@ -205,7 +234,7 @@ def _read_json_lines(path: Path) -> Table:
     broken: list[QuarantinedRecord] = []
     lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     for row, line in enumerate(lines):
-        record = _json_object(line)
+        record = json_object(line)
         if record is None:
             broken.append(QuarantinedRecord(str(path), row, NOT_JSON, json.dumps(line)))
         else:
@@ -216,7 +245,7 @@ def _read_json_lines(path: Path) -> Table:
     return Table(pd.DataFrame(records, index=pd.Index(rows)), str(path), len(lines), tuple(broken))
 
 
-def _json_object(line: str) -> dict[str, object] | None:
+def json_object(line: str | bytes) -> dict[str, object] | None:
     try:
         value = json.loads(line)
     except json.JSONDecodeError:

@@ -7,7 +7,6 @@ decision point, an excluded action).
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +15,19 @@ import pandas as pd
 from collection.columns import LogColumns, resolve_columns, text_columns
 from collection.draft import Draft
 from collection.faults import set_aside
-from collection.file_source import Table, read_table, table_of_frame
+from collection.file_source import read_table, table_of_frame
 from collection.narrowing import exclude_actions, keep_logged_actions
 from collection.panel_reader import check_episodes, read_steps, with_panel
-from collection.values import coded, flags_of, has_values
+from collection.selection import check_choice, names_to_choose_from, select, selection_notes, without_empty
+from collection.values import has_values
 from config.log_options import LogOptions
-from domain.arrays import BoolArray
-from domain.errors import InvalidSnapshot, UsageError
+from domain.errors import InvalidSnapshot
 from domain.log import LogRead
 from domain.records import QuarantinedRecord
 
 Quarantine = Callable[[Sequence[QuarantinedRecord]], None]
 OWN_FORMAT = LogOptions()
 EXCLUDED = "excluded action"
-IMMATURE = "immature"
 
 
 def read_log(
@@ -57,18 +55,22 @@ def read_log(
     if not len(table.frame):
         raise InvalidSnapshot(f"{table.source} has no rows", "check the query or export that wrote it")
     columns = resolve_columns(list(table.frame.columns), options)
-    selection = _select(table.frame, columns, options)
+    filled = [name for name in columns.named.values() if has_values(table.frame[name])]
+    choosing = without_empty(columns, filled)
+    check_choice(names_to_choose_from(table.frame, choosing), options)
+    selection = select(table.frame, choosing, options)
     draft = Draft(table.frame[selection.is_chosen], columns)
-    everything = draft.build(options.probability_prefixes)
+    everything = draft.build(options.probability_prefixes, options.prediction_prefix)
     steps = read_steps(draft, everything.context)
     if steps is not None:
         check_episodes(steps, draft.faults)
     used = np.flatnonzero(draft.faults.is_good)
     rejected = set_aside(draft.faults, draft.rows, table, quarantine)
     if not len(used):
-        raise _no_usable_row(table, rejected, selection.left_out)
+        raise no_usable_row(table.source, table.n_rows, {**rejected, **selection.left_out})
     narrowed = keep_logged_actions(everything.take(used))
-    log, notes = narrowed.log, [*_ignored(columns), *selection.notes, *draft.notes, *narrowed.notes]
+    log = narrowed.log
+    notes = [*ignored_notes(columns), *selection_notes(selection.left_out), *draft.notes, *narrowed.notes]
     if steps is not None:
         log, panel_notes = with_panel(log, steps, used)
         notes += panel_notes
@@ -76,70 +78,25 @@ def read_log(
     if options.exclude_actions:
         narrowed = exclude_actions(log, options.exclude_actions)
         log, notes, left_out[EXCLUDED] = narrowed.log, [*notes, *narrowed.notes], narrowed.n_dropped
-    by_action = _rejected_by_action(draft)
+    by_action = rejected_by_action(draft)
     return LogRead(log, table.source, table.n_rows, rejected, by_action, tuple(notes), left_out)
 
 
-@dataclass(frozen=True)
-class _Selection:
-    """Rows that the options ask for, before any is checked."""
-
-    is_chosen: BoolArray  # (n_rows,)
-    left_out: Mapping[str, int]
-    notes: tuple[str, ...]
-
-
-def _select(frame: pd.DataFrame, columns: LogColumns, options: LogOptions) -> _Selection:
-    chosen = np.ones(len(frame), dtype=np.bool_)
-    left_out: dict[str, int] = {}
-    notes: list[str] = []
-    for name, value in (("decision_point", options.decision_point), ("split", options.split)):
-        series = _series(frame, columns, name)
-        if series is None and value is not None:
-            raise UsageError(f"the log has no column `{name}` to choose {value!r} from", f"leave {name} out")
-        if series is None or (value is None and name == "split"):
-            continue
-        column = coded(series)
-        if value is None and len(column.names) == 1:
-            continue
-        if value is None or value not in column.names:
-            raise UsageError(
-                f"{'no' if value is None else 'unknown'} {name}{'' if value is None else f' {value!r}'} chosen; "
-                f"the log has {', '.join(column.names)}",
-                f"choose one {name.replace('_', ' ')}",
-            )
-        other = chosen & (column.codes != column.names.index(value))
-        left_out[f"other {name.replace('_', ' ')}"] = int(other.sum())
-        chosen &= ~other
-    matured = _series(frame, columns, "matured")
-    if matured is not None:
-        # what is not known to be matured is not counted on
-        flags = flags_of(matured)
-        immature = chosen & ~(flags.values & ~flags.is_bad)
-        left_out[IMMATURE] = int(immature.sum())
-        chosen &= ~immature
-        notes += [f"{left_out[IMMATURE]} rows are not matured yet"] if left_out[IMMATURE] else []
-    return _Selection(chosen, {k: n for k, n in left_out.items() if n}, tuple(notes))
-
-
-def _series(frame: pd.DataFrame, columns: LogColumns, name: str) -> pd.Series | None:
-    theirs = columns.named.get(name)
-    return None if theirs is None or not has_values(frame[theirs]) else frame[theirs]
-
-
-def _ignored(columns: LogColumns) -> list[str]:
+def ignored_notes(columns: LogColumns) -> list[str]:
     return [f"columns that are not used: {', '.join(columns.ignored)}"] if columns.ignored else []
 
 
-def _rejected_by_action(draft: Draft) -> dict[str, int]:
+def rejected_by_action(draft: Draft) -> dict[str, int]:
+    """Action as written -> rows with a fault."""
     codes = draft.written.codes[draft.faults.bad_rows]
     counts = Counter(codes[codes >= 0].tolist())
     return {draft.written.names[code]: n for code, n in sorted(counts.items())}
 
 
-def _no_usable_row(table: Table, rejected: Mapping[str, int], left_out: Mapping[str, int]) -> InvalidSnapshot:
-    counts = ", ".join(f"{reason}: {n}" for reason, n in {**rejected, **left_out}.items())
+def no_usable_row(source: str, n_rows: int, reasons: Mapping[str, int]) -> InvalidSnapshot:
+    """What to raise where nothing is left."""
+    counts = ", ".join(f"{reason}: {n}" for reason, n in reasons.items())
     return InvalidSnapshot(
-        f"{table.source} has {table.n_rows} rows and none is usable ({counts})",
+        f"{source} has {n_rows} rows and none is usable ({counts})",
         "mend the export; the quarantine keeps every rejected row with its reason",
     )

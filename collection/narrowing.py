@@ -30,9 +30,13 @@ def keep_logged_actions(log: LoggedDecisions) -> Narrowed:
     used = np.bincount(log.action, minlength=log.n_actions) > 0
     if log.logged_distribution is not None:
         used |= (log.logged_distribution > 0).any(axis=0)
-    never = [a for a, is_used in zip(log.actions.ids, used, strict=True) if not is_used]
-    notes = (f"eligible but never chosen, so not among the actions: {', '.join(never)}",) if never else ()
-    return Narrowed(log if used.all() else _over(log, used), 0, notes)
+    notes = () if used.all() else (never_chosen_note(log.actions, used),)
+    return Narrowed(log if used.all() else over_actions(log, used), 0, notes)
+
+
+def never_chosen_note(actions: ActionSet, used: BoolArray) -> str:
+    never = [a for a, is_used in zip(actions.ids, used, strict=True) if not is_used]
+    return f"eligible but never chosen, so not among the actions: {', '.join(never)}"
 
 
 def exclude_actions(log: LoggedDecisions, excluded: tuple[str, ...]) -> Narrowed:
@@ -57,7 +61,7 @@ def exclude_actions(log: LoggedDecisions, excluded: tuple[str, ...]) -> Narrowed
     given_up = _excluded_probability(log, kept)
     notes += [given_up.note] if given_up.note else []
     conditioned = _renormalise(log, kept, given_up).take(stays)
-    return Narrowed(_over(conditioned, kept), n_dropped, tuple(notes))
+    return Narrowed(over_actions(conditioned, kept), n_dropped, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -148,15 +152,16 @@ def _without(values: FloatArray, kept: BoolArray, stays: BoolArray, name: str) -
     return np.asarray(values * kept / np.where(rest > 0, rest, 1.0)[:, None])
 
 
-def _over(log: LoggedDecisions, kept: BoolArray) -> LoggedDecisions:
+def over_actions(log: LoggedDecisions, kept: BoolArray) -> LoggedDecisions:
     """The log over the kept actions; every row's action must be among them."""
     recode = np.cumsum(kept) - 1
     distribution, eligible = log.logged_distribution, log.eligible
     return replace(
         log,
-        actions=ActionSet(tuple(a for a, k in zip(log.actions.ids, kept, strict=True) if k)),
+        actions=log.actions.keep(kept),
         action=np.asarray(recode[log.action], dtype=np.int64),
         logged_distribution=None if distribution is None else distribution[:, kept],
+        predictions=None if log.predictions is None else log.predictions[:, kept],
         eligible=None if eligible is None else eligible[:, kept],
         probabilities={name: _kept_columns(log, values, kept, name) for name, values in log.probabilities.items()},
     )

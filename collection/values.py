@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types as kinds
 
+from collection.log_facts import NUMBER, TEXT, TIME
 from domain.arrays import BoolArray, Column, FloatArray, IntArray, TextArray, TimeArray
 
 TRUE_WORDS = frozenset({"true", "t", "yes", "y", "1", "1.0"})
@@ -43,12 +44,16 @@ class Times:
 
 def has_values(series: pd.Series) -> bool:
     """False for a column that is empty throughout, which counts as absent."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return has_values(pd.Series(series.cat.remove_unused_categories().cat.categories))
     present = series.notna()
     return bool((present & (series != "")).any() if kinds.is_string_dtype(series.dtype) else present.any())
 
 
 def numbers_of(series: pd.Series) -> Numbers:
     """Numbers from numbers, booleans, decimals or text."""
+    if series.dtype == np.float64:  # as it lies in memory
+        return Numbers(series.to_numpy(), np.zeros(len(series), dtype=np.bool_))
     if kinds.is_numeric_dtype(series.dtype) or kinds.is_bool_dtype(series.dtype):
         values = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return Numbers(values, np.zeros(len(values), dtype=np.bool_))
@@ -64,7 +69,7 @@ def numbers_of(series: pd.Series) -> Numbers:
 
 def coded(series: pd.Series) -> Coded:
     """Text codes over the sorted distinct texts; integers that came as floats lose their `.0`, "" is missing."""
-    codes, distinct = _factorize(series)
+    codes, distinct = factorize(series)
     texts = [text_of(v) for v in distinct]
     names = sorted({t for t in texts if t})
     place = {name: i for i, name in enumerate(names)}
@@ -93,14 +98,14 @@ def text_of(value: object) -> str:
 
 def texts_of(series: pd.Series) -> TextArray:
     """Text, None where missing or empty."""
-    codes, distinct = _factorize(series)
+    codes, distinct = factorize(series)
     texts = np.array([*(text_of(v) or None for v in distinct), None], dtype=object)
     return np.asarray(texts[codes], dtype=object)
 
 
 def flags_of(series: pd.Series) -> Flags:
     """Booleans from booleans, 0/1 or words."""
-    codes, distinct = _factorize(series)
+    codes, distinct = factorize(series)
     words = [text_of(v).strip().lower() for v in distinct]
     values = np.array([*(w in TRUE_WORDS for w in words), False], dtype=np.bool_)
     is_bad = np.array([*(w not in TRUE_WORDS | FALSE_WORDS for w in words), True], dtype=np.bool_)
@@ -125,9 +130,21 @@ def context_column(series: pd.Series) -> Column:
 
     An object column that mixes numbers and text is text.
     """
+    return read_as(series, kind_of(series))
+
+
+def kind_of(series: pd.Series) -> str:
+    """number, time or text: what a column is read as."""
     if is_number_column(series):
+        return NUMBER
+    return TIME if kinds.is_datetime64_any_dtype(series.dtype) else TEXT
+
+
+def read_as(series: pd.Series, kind: str) -> Column:
+    """A context column of this kind."""
+    if kind == NUMBER:
         return numbers_of(series).values
-    if kinds.is_datetime64_any_dtype(series.dtype):
+    if kind == TIME and kinds.is_datetime64_any_dtype(series.dtype):
         days: FloatArray = times_of(series).values.astype("datetime64[us]").astype(np.float64) / 1e6 / SECONDS_A_DAY
         days[series.isna().to_numpy()] = np.nan
         return days
@@ -150,8 +167,11 @@ def is_number_column(series: pd.Series) -> bool:
     }
 
 
-def _factorize(series: pd.Series) -> tuple[IntArray, list[Hashable]]:
+def factorize(series: pd.Series) -> tuple[IntArray, list[Hashable]]:
     """Codes (-1 where missing) and distinct values; nested values by their text."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        used = series.cat.remove_unused_categories().cat
+        return np.asarray(used.codes.to_numpy(dtype=np.int64)), list(used.categories)
     try:
         codes, distinct = pd.factorize(series)
     except TypeError:

@@ -13,5 +13,6 @@ class LogOptions:
     context: tuple[str, ...] | None = None  # context columns to use, without x_; None = all x_*
     exclude_actions: tuple[str, ...] = ()  # dropped; propensities renormalised inside their cell
     probability_prefixes: tuple[str, ...] = ()  # columns of `probabilities:PREFIX` to keep
+    prediction_prefix: str | None = field(default=None, repr=False)  # columns PREFIX + action: logged predictions
     split: str | None = None  # keep only rows whose `split` has this value
     decision_point: str | None = None  # keep only this one, where the log names several

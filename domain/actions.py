@@ -53,6 +53,10 @@ class ActionSet:
             known = ", ".join(self.ids)
             raise UnsupportedAction(f"unknown action {action_id!r}; the known ones are {known}") from None
 
+    def keep(self, is_kept: BoolArray) -> "ActionSet":
+        """Those of a mask (len(self),)."""
+        return ActionSet(tuple(a for a, kept in zip(self.ids, is_kept, strict=True) if kept))
+
     def align(self, values: FloatArray, to: "ActionSet") -> FloatArray:
         """Columns of `values` (n_rounds, len(self)) in the order of `to`.
 

@@ -43,6 +43,7 @@ class LoggedDecisions:
     propensity: FloatArray | None = None  # (n_rounds,) in (0, 1]
     logged_distribution: FloatArray | None = None  # (n_rounds, n_actions), from p_* columns
     probabilities: Mapping[str, FloatArray] = field(default_factory=dict)  # prefix -> (n_rounds, n_actions)
+    predictions: FloatArray | None = None  # (n_rounds, n_actions) rewards foretold by models that did not see the round
     eligible: BoolArray | None = None  # (n_rounds, n_actions)
     cell: IntArray | None = None  # (n_rounds,) codes of the stratum the action was randomised in
     cell_names: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ class LoggedDecisions:
             propensity=_rows(self.propensity, index),
             logged_distribution=_rows(self.logged_distribution, index),
             probabilities={name: values[index] for name, values in self.probabilities.items()},
+            predictions=_rows(self.predictions, index),
             eligible=None if self.eligible is None else self.eligible[index],
             cell=None if self.cell is None else self.cell[index],
             weight=_rows(self.weight, index),
@@ -105,6 +107,16 @@ def concatenate(logs: Sequence[LoggedDecisions]) -> LoggedDecisions:
         unit=np.concatenate([log.unit for log in logs]),
         propensity=_joined([log.propensity for log in logs]),
         logged_distribution=_joined([log.logged_distribution for log in logs]),
+        probabilities={
+            prefix: np.concatenate([log.probabilities[prefix] for log in logs])
+            for prefix in first.probabilities
+            if all(prefix in log.probabilities for log in logs)
+        },
+        predictions=_joined([log.predictions for log in logs]),
+        eligible=_joined_masks([log.eligible for log in logs]),
+        cell=_joined_codes(logs),
+        cell_names=first.cell_names if _joined_codes(logs) is not None else (),
+        decided_at=_joined_times([log.decided_at for log in logs]),
         weight=None if all(log.weight is None for log in logs) else _joined([log.sample_weight for log in logs]),
         cost=_joined([log.cost for log in logs]),
         panel=_joined_panels(panels) if len(panels) == len(logs) else None,
@@ -126,6 +138,22 @@ def _joined_panels(panels: Sequence[Panel]) -> Panel:
     )
 
 
+def _joined_masks(parts: Sequence[BoolArray | None]) -> BoolArray | None:
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present) if len(present) == len(parts) else None
+
+
+def _joined_times(parts: Sequence[TimeArray | None]) -> TimeArray | None:
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present) if len(present) == len(parts) else None
+
+
+def _joined_codes(logs: Sequence[LoggedDecisions]) -> IntArray | None:
+    """Cells, where all logs code them alike."""
+    present = [log.cell for log in logs if log.cell is not None and log.cell_names == logs[0].cell_names]
+    return np.concatenate(present) if len(present) == len(logs) else None
+
+
 def _rows(values: FloatArray | None, index: IntArray | BoolArray) -> FloatArray | None:
     return None if values is None else values[index]
 
@@ -141,6 +169,11 @@ class LogRead:
     rejected_by_action: Mapping[str, int]  # action as written -> rejected rows
     notes: tuple[str, ...] = ()  # ignored columns, reward chosen, actions excluded
     left_out: Mapping[str, int] = field(default_factory=dict)  # no fault: immature, other split, excluded action
+    n_streamed: int | None = None  # usable rows, where `log` is only a random sample of them
+
+    @property
+    def n_used(self) -> int:
+        return len(self.log) if self.n_streamed is None else self.n_streamed
 
     @property
     def n_rejected(self) -> int:

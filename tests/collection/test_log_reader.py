@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collection.log_reader import EXCLUDED, IMMATURE, read_log
+from collection.log_reader import EXCLUDED, read_log
+from collection.selection import IMMATURE
 from config.log_options import LogOptions
 from domain.errors import InvalidSnapshot, MissingColumn, UnsupportedAction, UsageError
 from domain.log import LoggedDecisions
