@@ -77,20 +77,21 @@ class Moments:
 
 def collect_moments(estimator: Estimator, rounds: Rounds) -> Moments:
     """The moments of some rounds."""
-    sums = rounds.clusters.sum(estimator.terms(rounds))
-    n_terms = len(sums)
+    return moments_of(rounds.clusters.sum(estimator.terms(rounds)), len(rounds), *rounds.weight_sums)
+
+
+def moments_of(sums: FloatArray, n_rounds: int, weight: float, squared_weight: float) -> Moments:
+    """From the terms (n_terms, n_clusters) of each cluster."""
+    n_terms, n_clusters = sums.shape
     third = np.empty((n_terms, n_terms, n_terms))
     for i, j in combinations_with_replacement(range(n_terms), 2):
         third[i, j] = third[j, i] = sums @ (sums[i] * sums[j])
-    return Moments(sums.sum(axis=1), sums @ sums.T, third, rounds.clusters.n, len(rounds), *rounds.weight_sums)
+    return Moments(sums.sum(axis=1), sums @ sums.T, third, n_clusters, n_rounds, weight, squared_weight)
 
 
 def estimate_value(estimator: Estimator, moments: Moments, policy: str, confidence: float) -> PolicyValueEstimate:
     """Value and interval from moments; at least two clusters."""
-    gradient = estimator.gradient(moments.total)
-    second = float(gradient @ moments.cross @ gradient)
-    third = float(moments.third @ gradient @ gradient @ gradient)
-    point = Point(estimator.value(moments.total), spread_of(second, third, moments.n_clusters))
+    point = point_of(estimator.value(moments.total), estimator.gradient(moments.total), moments)
     return _estimate(estimator, point, policy, confidence, moments.ess, moments.n_rounds)
 
 
@@ -107,6 +108,13 @@ class Point:
 
     value: float
     spread: Spread
+
+
+def point_of(value: float, gradient: FloatArray, moments: Moments) -> Point:
+    """A value with its gradient (n_terms,) at the totals."""
+    second = float(gradient @ moments.cross @ gradient)
+    third = float(moments.third @ gradient @ gradient @ gradient)
+    return Point(value, spread_of(second, third, moments.n_clusters))
 
 
 def locate(estimator: Estimator, rounds: Rounds) -> Point:

@@ -26,17 +26,28 @@ def mean_weight_findings(rounds: Rounds, d: Diagnostics, parts: Parts, config: E
     if _is_off(excess, spread, effect, d, config):
         n_rounds = len(rounds) if place is None else place.n_rounds
         most = "" if place is None else f", most of all where {place.where} ({place.n_rounds:,} rounds)"
-        text = (
-            f"the mean importance weight is {d.mean_weight:.3f} (standard error {d.mean_weight_stderr:.3f}) "
-            f"where 1 is expected{most}: the propensities are wrong"
-        )
-        return (Finding(FindingKind.MEAN_WEIGHT, n_rounds, True, text),)
+        return (Finding(FindingKind.MEAN_WEIGHT, n_rounds, True, _sentence(d, most)),)
     if place is None:
         return ()
     is_logged = d.propensities == "logged"
     blame = "those propensities are wrong" if is_logged else "the estimated propensities do not fit there"
     text = f"importance weights do not average 1 where {place.where} ({place.n_rounds:,} rounds): {blame}"
     return (Finding(FindingKind.MEAN_WEIGHT, place.n_rounds, is_logged, text),)
+
+
+def whole_mean_weight_findings(d: Diagnostics, n_rounds: int, config: EvaluationConfig) -> tuple[Finding, ...]:
+    """The whole log alone, by the standard error: where its parts cannot be looked at."""
+    distance = abs(d.mean_weight - 1.0)
+    if distance <= max(config.mean_weight_slack, config.mean_weight_z * d.mean_weight_stderr):
+        return ()
+    return (Finding(FindingKind.MEAN_WEIGHT, n_rounds, True, _sentence(d, "")),)
+
+
+def _sentence(d: Diagnostics, most: str) -> str:
+    return (
+        f"the mean importance weight is {d.mean_weight:.3f} (standard error {d.mean_weight_stderr:.3f}) "
+        f"where 1 is expected{most}: the propensities are wrong"
+    )
 
 
 def _known_variance(weight: FloatArray, d: Diagnostics) -> float:

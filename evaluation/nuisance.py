@@ -31,12 +31,14 @@ class Nuisance:
 def fit_nuisance(
     log: LoggedDecisions, config: EvaluationConfig, rng: np.random.Generator, reward_model: BaseEstimator | None = None
 ) -> Nuisance:
-    """Cross-fits reward models and, where the log has none, propensities.
+    """Cross-fits reward models and, where the log has none, propensities; logged predictions take the models' place.
 
     Raises:
         InvalidSnapshot: fewer than two units.
     """
     folds = assign_folds(log.unit, config.n_folds, rng)
+    if log.predictions is not None and reward_model is None:
+        return Nuisance(folds, log.predictions, find_propensities(log, folds, config))
     encoder = fit_encoder(log.context)  # looks at contexts only, so it may see every fold
     expected = np.empty((len(log), log.n_actions))
     for fold in np.unique(folds):

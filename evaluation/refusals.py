@@ -33,10 +33,16 @@ def about(name: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(replace(f, text=f"{name}: {f.text}") for f in findings)
 
 
-def read_findings(read: LogRead, config: EvaluationConfig | None = None) -> tuple[Finding, ...]:
-    """What reading found: rejected rows (too many, and those left are no fair sample), and rows not waited for."""
+def read_findings(
+    read: LogRead, config: EvaluationConfig | None = None, *, n_kept: Mapping[str, int] | None = None
+) -> tuple[Finding, ...]:
+    """What reading found: rejected rows (too many, and those left are no fair sample), and rows not waited for.
+
+    `n_kept` is the number of usable rows of each action, where the log of `read` is a sample only.
+    """
     limit = (EvaluationConfig() if config is None else config).max_rejected_share
-    found = [*_rejected(read, limit), *_rejected_by_action(read, limit)]
+    kept = _n_by_action(read.log) if n_kept is None else n_kept
+    found = [*_rejected(read, limit), *_rejected_by_action(read, kept, limit)]
     n_repeated = read.rejected.get(DUPLICATE, 0) + read.rejected.get(CONFLICTING, 0)
     if n_repeated:
         text = f"{n_repeated:,} rows carry the decision_id of another one ({_counts(_repeated(read))}) and are not used"
@@ -88,11 +94,15 @@ def _rejected(read: LogRead, limit: float) -> list[Finding]:
     return [Finding(FindingKind.REJECTED_ROWS, read.n_rejected, is_refusal, text)]
 
 
-def _rejected_by_action(read: LogRead, limit: float) -> list[Finding]:
-    kept = dict(zip(read.log.actions.ids, np.bincount(read.log.action, minlength=read.log.n_actions), strict=True))
+def _n_by_action(log: LoggedDecisions) -> dict[str, int]:
+    n = np.bincount(log.action, minlength=log.n_actions)
+    return {action: int(n[a]) for a, action in enumerate(log.actions.ids)}
+
+
+def _rejected_by_action(read: LogRead, kept: Mapping[str, int], limit: float) -> list[Finding]:
     found = []
     for action, n in read.rejected_by_action.items():
-        total = n + int(kept.get(action, 0))
+        total = n + kept.get(action, 0)
         if n > limit * total:
             text = f"{n:,} of the {total:,} rows of action {action} were rejected; at most {limit:.0%} may be"
             found.append(Finding(FindingKind.REJECTED_ROWS, n, True, text))

@@ -67,9 +67,11 @@ def make_rounds(
 
 
 def of_action(values: FloatArray, action: IntArray) -> FloatArray:
-    """(n_rounds,) the value (n_rounds, n_actions) of each round's action."""
+    """(n_rounds,) the value (n_rounds, n_actions) of each round's action; either order in memory."""
     n, n_actions = values.shape
-    return values.ravel().take(np.arange(0, n * n_actions, n_actions) + action)
+    if values.flags.f_contiguous:
+        return np.asarray(values.T.ravel().take(np.arange(n) + action * n))
+    return np.asarray(values.ravel().take(np.arange(0, n * n_actions, n_actions) + action))
 
 
 def logged_weights(log: LoggedDecisions, target: Target) -> FloatArray | None:

@@ -17,11 +17,18 @@ PRIOR_ROUNDS, PRIOR_SHAPE = 10.0, 0.5  # section 3.4
 
 def tail_index(weight: FloatArray) -> float | None:
     """k of the weights (n,); None where there is no tail, as of two or three distinct weights."""
-    n = len(weight)
-    size = int(min(0.2 * n, 3 * np.sqrt(n)))
-    if size < MIN_TAIL:
-        return None
-    largest = np.partition(weight, n - size - 1)[n - size - 1 :]
+    size = tail_size(len(weight))
+    return None if size < MIN_TAIL else tail_index_of(np.partition(weight, len(weight) - size - 1)[-size - 1 :])
+
+
+def tail_size(n: int) -> int:
+    """How many of n weights make the tail."""
+    return int(min(0.2 * n, 3 * np.sqrt(n)))
+
+
+def tail_index_of(largest: FloatArray) -> float | None:
+    """The same from the weights of the tail and the largest one below it, (tail_size + 1,)."""
+    size = len(largest) - 1
     excess = np.sort(largest - largest.min())
     excess = excess[excess > 1e-12 * largest.max()]
     if len(excess) < max(MIN_TAIL, size // 2) or len(np.unique(excess)) < MIN_TAIL:
