@@ -1,5 +1,6 @@
 """From a log to a policy, its verdict and a ranked list; the versions that are registered."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,12 +43,24 @@ def evaluate(
         typer.Option(metavar="SPEC", help=f"What is judged: {SPECS}."),
     ],
     baseline: Baseline = None,
+    predictions: Annotated[
+        str | None,
+        typer.Option(metavar="PREFIX", help="Columns PREFIX + action: reward predictions in place of fitted models."),
+    ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option("--stream/--no-stream", help="Read in chunks; default where the files exceed 1 GB."),
+    ] = None,
     seed: Seed = 0,
 ) -> "Answer":
     """What a policy would have earned, from the log alone, with intervals and a verdict."""
     from loop import evaluate as verb
+    from loop import evaluate_stream as streaming
 
-    return verb.evaluate(workspace, request, policy=policy, baseline=baseline, seed=seed)
+    asked = replace(request, predictions=predictions)
+    if stream or (stream is None and streaming.is_large(workspace, asked)):
+        return streaming.evaluate(workspace, asked, policy=policy, baseline=baseline, seed=seed)
+    return verb.evaluate(workspace, asked, policy=policy, baseline=baseline, seed=seed)
 
 
 @with_workspace

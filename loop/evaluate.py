@@ -34,13 +34,13 @@ class EvaluateAnswer:
     read: LogRead
     evaluation: Evaluation
     run: Path
-    report: Path
+    report: Path | None  # None where the log was streamed
 
     def to_data(self) -> dict[str, object]:
         e = self.evaluation
         return {
             "run": str(self.run),
-            "report": str(self.report),
+            "report": None if self.report is None else str(self.report),
             "log": log_to_data(self.read),
             "reward": self.read.log.reward_name,
             "estimates": [_estimate_to_data(asdict(estimate)) for estimate in e.estimates],
@@ -63,7 +63,8 @@ class EvaluateAnswer:
         for reason in e.reasons:
             out.print(f"  · {reason}")
         out.print(f"run: {self.run}")
-        out.print(f"report: {self.report}")
+        if self.report is not None:
+            out.print(f"report: {self.report}")
 
 
 @one_thread
@@ -73,7 +74,7 @@ def evaluate(
     """The verb: reads the log, evaluates, leaves a run directory with plots."""
     path, options = resolve_log(workspace, request)
     read = read_and_record(workspace, path, options, probability_prefixes=prefixes_of((policy, baseline)))
-    against, notes = baseline_spec(workspace, baseline, read.log, request.decision_point)
+    against, notes = baseline_spec(workspace, baseline, read.log.actions, request.decision_point)
     this_log = log_id(path, options)
     judged, base = (judge_target(parse_policy_spec(s), read.log, workspace, this_log) for s in (policy, against))
     candidate, opponent, rows = on_common_rows(judged, base)

@@ -28,6 +28,7 @@ class LogRequest:
     exclude_actions: tuple[str, ...] = ()
     split: str | None = None
     decision_point: str | None = None
+    predictions: str | None = None  # prefix of the columns with logged reward predictions
 
 
 def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOptions]:
@@ -66,9 +67,9 @@ def read_and_record(
     except InvalidSnapshot:
         if quarantined:
             rejected = Counter(record.reason for record in quarantined)
-            _record(workspace, _import(workspace, path, options, len(quarantined), 0, rejected), quarantined)
+            _record(workspace, import_record(workspace, path, options, len(quarantined), 0, rejected), quarantined)
         raise
-    _record(workspace, _import(workspace, path, options, read.n_rows, len(read.log), read.rejected), quarantined)
+    _record(workspace, import_record(workspace, path, options, read.n_rows, len(read.log), read.rejected), quarantined)
     return read
 
 
@@ -81,8 +82,7 @@ def log_id(path: Path, options: LogOptions) -> str:
 def content_hash(path: Path) -> str:
     """Of every byte of the file, or of all files of a glob."""
     digest = hashlib.sha256()
-    files = [path] if path.is_file() else map(Path, sorted(glob(str(path))))  # noqa: PTH207 # absolute patterns too
-    for file in files:
+    for file in files_of(path):
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
@@ -93,13 +93,18 @@ def log_to_data(read: LogRead) -> dict[str, object]:
     return {
         "source": read.source,
         "rows": read.n_rows,
-        "used": len(read.log),
+        "used": read.n_used,
         "rejected": dict(read.rejected),
         "notes": list(read.notes),
     }
 
 
-def _import(
+def files_of(path: Path) -> list[Path]:
+    """The file, or all of a glob, in order."""
+    return [path] if path.is_file() else sorted(map(Path, glob(str(path))))  # noqa: PTH207 # absolute patterns too
+
+
+def import_record(
     workspace: Workspace, path: Path, options: LogOptions, n_rows: int, n_used: int, rejected: Mapping[str, int]
 ) -> ImportRecord:
     return ImportRecord(
@@ -128,6 +133,7 @@ def _overlay(options: LogOptions, request: LogRequest) -> LogOptions:
         exclude_actions=request.exclude_actions or options.exclude_actions,
         split=request.split or options.split,
         decision_point=request.decision_point or options.decision_point,
+        prediction_prefix=request.predictions or options.prediction_prefix,
     )
 
 

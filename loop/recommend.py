@@ -110,7 +110,7 @@ def recommend(
     rng = np.random.default_rng(seed)
     with progress_bar("recommend") as report:
         report(0.1, "gathering candidates")
-        against, notes = baseline_spec(workspace, baseline, log, request.decision_point)
+        against, notes = baseline_spec(workspace, baseline, log.actions, request.decision_point)
         question = _ask(workspace, log, point, log_id(path, options), policies, against)
         report(0.2, "scoring strategies")
         gains = _score(question, rng)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from domain.actions import ActionSet
 from domain.arrays import IntArray
 from domain.errors import NotFound
 from domain.log import LoggedDecisions
@@ -62,6 +63,17 @@ def judge_target(spec: PolicySpec, log: LoggedDecisions, workspace: Workspace, l
     return Judged(Target(target.name, distribution=evidence.distribution), evidence.rows, notes=(note,))
 
 
+def trained_here(specs: Iterable[PolicySpec], workspace: Workspace, log_id: str) -> tuple[str, ...]:
+    """Refusals: policies that learned from this very log, whose rows for judging it are not looked up."""
+    refusals = []
+    for spec in specs:
+        folder = _training_run(spec, workspace)
+        origin = None if folder is None else read_origin(folder)
+        if origin is not None and origin.is_of(log_id):
+            refusals.append(f"{spec} was trained on this very log: it can only be valued on another one, or in memory")
+    return tuple(refusals)
+
+
 def on_common_rows(candidate: Judged, baseline: Judged) -> tuple[Target, Target, IntArray]:
     """Both targets on the rows of the log that may judge both."""
     rows = np.intersect1d(candidate.rows, baseline.rows)
@@ -81,13 +93,13 @@ def prefixes_of(specs: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def baseline_spec(
-    workspace: Workspace, given: str | None, log: LoggedDecisions, decision_point: str | None
+    workspace: Workspace, given: str | None, actions: ActionSet, decision_point: str | None
 ) -> tuple[str, tuple[str, ...]]:
     """`--baseline`, else the decision point's configured one where the log has it, else what was logged; and notes."""
     configured = workspace.settings.baseline(decision_point)
     if given is not None or configured is None:
         return given or "logged", ()
-    if configured in log.actions:
+    if configured in actions:
         return f"constant:{configured}", ()
     return "logged", (f"the configured baseline {configured} never occurs in this log; compared with what was logged",)
 

@@ -76,7 +76,7 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, n
 
 def log_lines(read: LogRead) -> list[str]:
     """How the log was read, in one to three lines."""
-    lines = [f"log {read.source}: {read.n_rows:,} rows, {len(read.log):,} used, reward {read.log.reward_name}"]
+    lines = [f"log {read.source}: {read.n_rows:,} rows, {read.n_used:,} used, reward {read.log.reward_name}"]
     if read.rejected:
         lines.append("  rejected: " + ", ".join(f"{n:,} × {reason}" for reason, n in read.rejected.items()))
     return lines + [f"  {note}" for note in read.notes]

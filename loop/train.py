@@ -141,7 +141,7 @@ def train(
         if content_hash(heldout) == content_hash(path):
             raise UsageError(f"--heldout {heldout} is the training log itself", "judge on rows not trained on")
         judge = read_and_record(workspace, heldout, options, probability_prefixes=prefixes)
-    against, notes = baseline_spec(workspace, baseline, read.log, request.decision_point)
+    against, notes = baseline_spec(workspace, baseline, read.log.actions, request.decision_point)
     run = workspace.start_run("train", seed=seed)
     with progress_bar("train") as report:
         trained = train_policy(

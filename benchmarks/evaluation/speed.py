@@ -1,17 +1,19 @@
 """How fast seven estimators with intervals are, beside obp 0.5.7 on the same rounds; one thread, interleaved.
 
-100,000 rounds of 10 actions: 10 normal features drive the logging policy, rewards are clicks, the reward model is given
-with noise. What both start from: action, reward, propensity, the policy's distribution and the expected reward of every
-action. Ours includes what it makes of them (`make_rounds`). Seven: ips, snips, dm, dr, sndr, switch_dr (lambda 2), dros
-(lambda 10); obp gives each a bootstrap of 1,000 of its own. CPU time, the median of N_REPEATS runs of obp with ours in
-between; a run of ours is itself the mean of INNER.
+100,000 rounds of 10 actions: the logging policy is the softmax of normal scores, rewards are clicks, the reward model
+is the truth with noise. What both start from: action, reward, propensity, the policy's distribution and the expected
+reward of every action. Ours includes what it makes of them (`make_rounds`). Seven: ips, snips, dm, dr, sndr, switch_dr
+(lambda 2), dros (lambda 10); obp gives each a bootstrap of 1,000 of its own. CPU time, the median of N_REPEATS runs of
+obp with ours in between; an analytic run of ours is itself the mean of INNER.
 
-    bootstrap   our bootstrap of 1,000, shared by all seven, against obp's seven
-    analytic    our intervals by influence functions against obp's seven
-    tuned       `estimate_all`, clipped IPS included, with SLOPE choosing both lambdas of seven, against obp likewise
+    bootstrap   1,000 draws of our blocks of customers, shared by all seven, against obp's 1,000 draws of rounds each
+    analytic    our intervals by influence functions against the same of obp, which has no others
+    tuned       `estimate_all`, clipped IPS included, with SLOPE choosing both lambdas of seven, against obp's bootstrap
+                with its own SLOPE
 
-obp installs itself into an environment in a temporary folder, without what it says it needs: it would hold this
-project's libraries back by years.
+So only the first compares like with like; the second says what the interval that we put first costs beside theirs.
+obp is installed into an environment in a temporary folder, without the versions that it asks for; NumPy, SciPy and
+scikit-learn are those of this run.
 
     OMP_NUM_THREADS=1 python -m benchmarks.evaluation.speed [N_REPEATS]
 
