@@ -20,7 +20,7 @@ from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InsufficientOverlap
 from evaluation.action_regression import MIN_ROUNDS, ActionRegression
 from evaluation.episodes import Episodes
-from evaluation.occupancy import trace_policy
+from evaluation.occupancy import Pull, trace_policy
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,31 @@ def fit_q(
     n = len(episodes.log)
     values = QValues(np.empty(n), np.empty(n), np.zeros(n), np.zeros(n))
     for fold, actions in enumerate(regressions):
-        seen, following = folds != fold, np.zeros(n)
+        seen = folds != fold
         pulls = trace_policy(episodes, seen, actions, distribution, next_distribution)
-        unseen = np.flatnonzero(~seen)
-        chosen = (np.arange(len(unseen)), episodes.log.action[unseen])
+        following = np.zeros(n)
         for to_go in range(1, episodes.horizon + 1):
             step = episodes.horizon - to_go
             response = episodes.log.reward + discount * following
             predict = _fit(episodes, seen, actions, response, reward_model)
-            q = predict(episodes.features[unseen])
-            error = response[unseen] - q[chosen]
-            values.influence[unseen] += discount**step * pulls[step](episodes.features[unseen])[chosen] * error
-            now = episodes.step[unseen] == step
-            at = unseen[now]
-            values.of_action[at] = q[chosen][now]
-            values.of_policy[at] = (distribution[at] * q[now]).sum(axis=1)
-            values.of_next[at] = following[at]
+            now = np.flatnonzero(~seen & (episodes.step == step))
+            q = predict(episodes.features[now])
+            values.of_action[now] = q[np.arange(len(now)), episodes.log.action[now]]
+            values.of_policy[now] = (distribution[now] * q).sum(axis=1)
+            values.of_next[now] = following[now]
+            teach = discount**step * _influence(episodes, ~seen, response, predict, pulls[step])
+            values.influence[~seen] += teach
             following = np.einsum("na,na->n", next_distribution, predict(episodes.next_features))
     return replace(values, influence=values.influence * _scale(episodes, folds))
+
+
+def _influence(
+    episodes: Episodes, unseen: BoolArray, response: FloatArray, predict: "_Predictor", pull: Pull
+) -> FloatArray:
+    """(n_unseen,) weight of each round's error in V_0 x the error, had the fold taught as well."""
+    features = episodes.features[unseen]
+    chosen = (np.arange(len(features)), episodes.log.action[unseen])
+    return np.asarray(pull(features)[chosen] * (response[unseen] - predict(features)[chosen]))
 
 
 def _scale(episodes: Episodes, folds: IntArray) -> FloatArray:
@@ -100,13 +107,16 @@ class _EstimatorPredictor:
         return np.column_stack(columns)
 
 
+_Predictor = _LinearPredictor | _EstimatorPredictor
+
+
 def _fit(
     episodes: Episodes,
     seen: BoolArray,
     actions: Sequence[ActionRegression],
     response: FloatArray,
     reward_model: BaseEstimator | None,
-) -> _LinearPredictor | _EstimatorPredictor:
+) -> "_Predictor":
     weight = np.where(seen, episodes.log.sample_weight * episodes.transition, 0.0)
     if not weight.any():
         raise InsufficientOverlap(
