@@ -157,25 +157,29 @@ def encoder_from_data(data: Mapping[str, object]) -> FeatureEncoder:
 
 
 def fit_encoder(
-    context: Context, columns: Sequence[str] | None = None, *, interactions: bool = False
+    context: Context, columns: Sequence[str] | None = None, *, interactions: bool = False, saturated: bool = False
 ) -> FeatureEncoder:
-    """Fits the pipeline on training rows, all columns by default, in sorted order; constant columns are left out."""
+    """Fits the pipeline on training rows, all columns by default, in sorted order; constant columns are left out.
+
+    `saturated` gives one-hot levels to every number with few values, not only to integers.
+    """
     names = sorted(context.columns) if columns is None else list(columns)
-    fitted = [_fit_column(name, context.column(name)) for name in names]
+    fitted = [_fit_column(name, context.column(name), saturated) for name in names]
     encodings = tuple(e for e in fitted if e is not None)
     return FeatureEncoder(encodings, _pairs(encodings) if interactions else ())
 
 
-def _fit_column(name: str, values: Column) -> NumberEncoding | TextEncoding | None:
-    return _fit_text(name, values) if values.dtype == object else _fit_number(name, values.astype(np.float64))
+def _fit_column(name: str, values: Column, saturated: bool) -> NumberEncoding | TextEncoding | None:
+    is_text = values.dtype == object
+    return _fit_text(name, values) if is_text else _fit_number(name, values.astype(np.float64), saturated)
 
 
-def _fit_number(name: str, numbers: FloatArray) -> NumberEncoding | None:
+def _fit_number(name: str, numbers: FloatArray, saturated: bool) -> NumberEncoding | None:
     seen = numbers[np.isfinite(numbers)]
     if not len(seen) or (seen.min() == seen.max() and len(seen) == len(numbers)):
         return None
     levels, counts = np.unique(seen, return_counts=True)
-    is_small = len(levels) <= MAX_INTEGER_LEVELS and bool((levels == np.round(levels)).all())
+    is_small = len(levels) <= MAX_INTEGER_LEVELS and (saturated or bool((levels == np.round(levels)).all()))
     kept = levels[1:][counts[1:] >= MIN_LEVEL_ROUNDS].tolist() if is_small and len(levels) > 2 else []
     scale = float(seen.std()) or 1.0
     return NumberEncoding(name, float(seen.mean()), scale, float(seen.min()), float(seen.max()), tuple(kept))

@@ -106,9 +106,10 @@ def _encode(
 
 
 def _fit_encoder(context: Context, n_rounds: int) -> FeatureEncoder:
-    rich = fit_encoder(context, interactions=True)
+    """Levels wherever a column has few values: what bends in a price would otherwise bias every value of Q."""
+    rich = fit_encoder(context, interactions=True, saturated=True)
     is_affordable = rich.n_features <= min(MAX_FEATURES, n_rounds / MIN_ROUNDS_A_FEATURE)
-    return rich if is_affordable else fit_encoder(context)
+    return rich if is_affordable else fit_encoder(context, saturated=True)
 
 
 def _kept(log: LoggedDecisions, panel: Panel, successor: IntArray) -> FloatArray:

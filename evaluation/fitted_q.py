@@ -3,14 +3,14 @@
 Q_1 = E[r | s, a];  Q_{k+1}(s, a) = E[r + discount sum_a' policy(a' | s') Q_k(s', a') | s, a].
 Transitions of all periods are pooled: the market is taken to be stationary given the context. A round whose next
 context was cut off and not recorded teaches nothing about what follows; the others of its step stand for it
-(`Episodes.transition`). An action is one ridge
-regression whose Gram matrix is factorised once, for all k and all policies, so an iteration is a few matrix products;
-its penalty is chosen anew in every iteration by generalised cross-validation, because rewards and values differ in
-noise. References: Le, Voloshin, Yue (2019), ICML; Golub, Heath, Wahba (1979), Technometrics 21(2).
+(`Episodes.transition`). An action is one ridge regression, so an iteration is a few matrix products, and the
+estimation error of the value is linear in the temporal-difference errors, whose weights evaluation/occupancy.py knows.
+Errors are those of models that did not see the unit. References: Le, Voloshin, Yue (2019), ICML; Duan, Jia, Wang
+(2020), ICML.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -18,10 +18,9 @@ from sklearn.utils.validation import has_fit_parameter
 
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InsufficientOverlap
+from evaluation.action_regression import MIN_ROUNDS, ActionRegression
 from evaluation.episodes import Episodes
-
-PENALTIES = np.logspace(-2, 5, 15)
-MIN_ROUNDS = 20  # fewer rounds of an action than this: its mean, shrunk to the mean of all
+from evaluation.occupancy import Pull, trace_policy
 
 
 @dataclass(frozen=True)
@@ -31,48 +30,7 @@ class QValues:
     of_action: FloatArray  # Q(s, logged action)
     of_policy: FloatArray  # sum over actions of the policy's probability x Q(s, action)
     of_next: FloatArray  # the same in the next period; zero at the horizon, where the customer left or it is unknown
-
-
-@dataclass(frozen=True)
-class ActionRegression:
-    """Ridge of one action on the training rounds of one fold, ready for any response."""
-
-    rows: IntArray  # (n,) training rounds that logged the action
-    weight: FloatArray  # (n,)
-    centered: FloatArray  # (n, n_features)
-    mean: FloatArray  # (n_features,)
-    vectors: FloatArray  # (n_features, n_features) of the weighted Gram matrix
-    spectrum: FloatArray  # (n_features,)
-
-    def solve(self, response: FloatArray, overall: float) -> tuple[FloatArray, float]:
-        """Coefficients (n_features,) and intercept for a response (n_rounds,) over all rounds."""
-        y = response[self.rows]
-        n = len(y)
-        if n < MIN_ROUNDS:
-            return np.zeros(len(self.mean)), float((y.sum() + (MIN_ROUNDS - n) * overall) / MIN_ROUNDS)
-        center = float(np.average(y, weights=self.weight))
-        deviation = y - center
-        projected = self.vectors.T @ (self.centered.T @ (self.weight * deviation))
-        penalty = self._best_penalty(projected, float((self.weight * deviation**2).sum()), n)
-        coefficients = self.vectors @ (projected / (self.spectrum + penalty))
-        return coefficients, center - float(self.mean @ coefficients)
-
-    def _best_penalty(self, projected: FloatArray, total: float, n: int) -> float:
-        shrunk = self.spectrum + PENALTIES[:, None]
-        residual = total - 2 * (projected**2 / shrunk).sum(axis=1) + (projected**2 * self.spectrum / shrunk**2).sum(1)
-        freedom = n - 1 - (self.spectrum / shrunk).sum(axis=1)
-        score = np.where(freedom > 1, residual / np.maximum(freedom, 1.0) ** 2, np.inf)
-        return float(PENALTIES[int(np.argmin(score))])
-
-
-def factorize(episodes: Episodes, folds: IntArray) -> list[list[ActionRegression]]:
-    """[fold][action], each fold fitted on the others' rounds."""
-    tells = episodes.transition > 0
-    return [
-        [_factorize_action(episodes, np.flatnonzero((folds != fold) & (episodes.log.action == a) & tells))
-         for a in range(episodes.log.n_actions)]
-        for fold in range(int(folds.max()) + 1)
-    ]  # fmt: skip
+    influence: FloatArray  # of the round's error on the mean of V_0(s_0); as large as a score of its episode
 
 
 def fit_q(
@@ -87,19 +45,42 @@ def fit_q(
 ) -> QValues:
     """Cross-fitted Q of one policy, given by its distributions (n_rounds, n_actions) now and in the next period."""
     n = len(episodes.log)
-    values = QValues(np.empty(n), np.empty(n), np.zeros(n))
+    values = QValues(np.empty(n), np.empty(n), np.zeros(n), np.zeros(n))
     for fold, actions in enumerate(regressions):
+        seen = folds != fold
+        pulls = trace_policy(episodes, seen, actions, distribution, next_distribution)
         following = np.zeros(n)
         for to_go in range(1, episodes.horizon + 1):
+            step = episodes.horizon - to_go
             response = episodes.log.reward + discount * following
-            predict = _fit(episodes, folds != fold, actions, response, reward_model)
-            at = np.flatnonzero((folds == fold) & (episodes.step == episodes.horizon - to_go))
-            q = predict(episodes.features[at])
-            values.of_action[at] = q[np.arange(len(at)), episodes.log.action[at]]
-            values.of_policy[at] = (distribution[at] * q).sum(axis=1)
-            values.of_next[at] = following[at]
+            predict = _fit(episodes, seen, actions, response, reward_model)
+            now = np.flatnonzero(~seen & (episodes.step == step))
+            q = predict(episodes.features[now])
+            values.of_action[now] = q[np.arange(len(now)), episodes.log.action[now]]
+            values.of_policy[now] = (distribution[now] * q).sum(axis=1)
+            values.of_next[now] = following[now]
+            teach = discount**step * _influence(episodes, ~seen, response, predict, pulls[step])
+            values.influence[~seen] += teach
             following = np.einsum("na,na->n", next_distribution, predict(episodes.next_features))
-    return values
+    return replace(values, influence=values.influence * _scale(episodes, folds))
+
+
+def _influence(
+    episodes: Episodes, unseen: BoolArray, response: FloatArray, predict: "_Predictor", pull: Pull
+) -> FloatArray:
+    """(n_unseen,) weight of each round's error in V_0 x the error, had the fold taught as well."""
+    features = episodes.features[unseen]
+    chosen = (np.arange(len(features)), episodes.log.action[unseen])
+    return np.asarray(pull(features)[chosen] * (response[unseen] - predict(features)[chosen]))
+
+
+def _scale(episodes: Episodes, folds: IntArray) -> FloatArray:
+    """(n_rounds,) from a share of the episodes that taught to a score of the round's own episode."""
+    log = episodes.log
+    start = log.sample_weight[episodes.start]
+    by_fold = np.bincount(folds[episodes.start], weights=start)
+    own = np.repeat(start, np.diff(np.r_[episodes.start, len(log)]))
+    return np.asarray(log.sample_weight * episodes.transition * (start.sum() - by_fold)[folds] / own)
 
 
 class _LinearPredictor:
@@ -126,13 +107,16 @@ class _EstimatorPredictor:
         return np.column_stack(columns)
 
 
+_Predictor = _LinearPredictor | _EstimatorPredictor
+
+
 def _fit(
     episodes: Episodes,
     seen: BoolArray,
     actions: Sequence[ActionRegression],
     response: FloatArray,
     reward_model: BaseEstimator | None,
-) -> _LinearPredictor | _EstimatorPredictor:
+) -> "_Predictor":
     weight = np.where(seen, episodes.log.sample_weight * episodes.transition, 0.0)
     if not weight.any():
         raise InsufficientOverlap(
@@ -155,11 +139,3 @@ def _fit_estimator(
 ) -> BaseEstimator:
     weights = {"sample_weight": action.weight} if has_fit_parameter(reward_model, "sample_weight") else {}
     return clone(reward_model).fit(episodes.features[action.rows], response[action.rows], **weights)
-
-
-def _factorize_action(episodes: Episodes, rows: IntArray) -> ActionRegression:
-    features, weight = episodes.features[rows], (episodes.log.sample_weight * episodes.transition)[rows]
-    mean = np.average(features, axis=0, weights=weight) if len(rows) else np.zeros(features.shape[1])
-    centered = features - mean
-    spectrum, vectors = np.linalg.eigh((centered * weight[:, None]).T @ centered)
-    return ActionRegression(rows, weight, centered, mean, vectors, np.maximum(spectrum, 0.0))

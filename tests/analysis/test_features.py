@@ -55,6 +55,12 @@ def test_fit_encoder__small_integers_are_categories_too() -> None:
     assert encoder.transform(make_context(visits=[2.0]))[0, 2:].tolist() == [0, 1]
 
 
+def test_fit_encoder__saturated_gives_levels_to_any_number_with_few_values() -> None:
+    few = make_context(price=[0.75, 1.0, 1.25] * 10)
+    assert fit_encoder(few).names == ("price", "price=missing")
+    assert fit_encoder(few, saturated=True).names == ("price", "price=missing", "price=1", "price=1.25")
+
+
 def test_fit_encoder__constant_columns_are_left_out() -> None:
     assert fit_encoder(make_context(age=[3.0] * 20, plan=["m"] * 20)).n_features == 0
 
