@@ -100,5 +100,7 @@ def sequence_of_sums(
 
 def progress_of(scores: FloatArray, *, tightest_at: float = TIGHTEST_AT, burn_in: int = BURN_IN) -> float:
     """The progress after all scores (n,), in time order, by the clock of `sequence_of_scores`."""
-    reference = float(scores[:burn_in].var()) * tightest_at
-    return float(scores.var()) * len(scores) / reference if reference > 0 else len(scores) / tightest_at
+    differs = scores != scores[:1]
+    begun = max(burn_in, int(differs.argmax()) + 1)
+    reference = float(scores[:begun].var()) * tightest_at
+    return float(scores.var()) * len(scores) / reference if differs.any() else len(scores) / tightest_at
