@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.decorators import reads_log, with_verdict, with_workspace
-from commands.options import SPECS, Algo, Baseline, Log, LogArgument, OnlyPoint, Seed
+from commands.options import SPECS, Algo, AnytimeLooks, Baseline, Log, LogArgument, OnlyPoint, PlannedLook, Seed
 
 if TYPE_CHECKING:
     from loop.answer import Answer
@@ -38,16 +38,19 @@ def evaluate(
     workspace: "Workspace",
     request: "LogRequest",
     policy: Annotated[
-        str,
-        typer.Option(metavar="SPEC", help=f"What is judged: {SPECS}."),
+        list[str],
+        typer.Option(metavar="SPEC", help=f"What is judged: {SPECS}; repeated: candidates that are judged together."),
     ],
     baseline: Baseline = None,
+    look: PlannedLook = None,
+    anytime: AnytimeLooks = False,
     seed: Seed = 0,
 ) -> "Answer":
     """What a policy would have earned, from the log alone, with intervals and a verdict."""
     from loop import evaluate as verb
 
-    return verb.evaluate(workspace, request, policy=policy, baseline=baseline, seed=seed)
+    looks = verb.looks_of(look, anytime=anytime)
+    return verb.evaluate(workspace, request, policy=policy, baseline=baseline, seed=seed, looks=looks)
 
 
 @with_workspace
