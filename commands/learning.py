@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.decorators import reads_log, with_verdict, with_workspace
-from commands.options import SPECS, Algo, Baseline, Log, LogArgument, OnlyPoint, Seed
+from commands.options import SPECS, Algo, AnytimeLooks, Baseline, Log, LogArgument, OnlyPoint, PlannedLook, Seed
 
 if TYPE_CHECKING:
     from loop.answer import Answer
@@ -39,8 +39,8 @@ def evaluate(
     workspace: "Workspace",
     request: "LogRequest",
     policy: Annotated[
-        str,
-        typer.Option(metavar="SPEC", help=f"What is judged: {SPECS}."),
+        list[str],
+        typer.Option(metavar="SPEC", help=f"What is judged: {SPECS}; repeated: candidates that are judged together."),
     ],
     baseline: Baseline = None,
     predictions: Annotated[
@@ -51,16 +51,19 @@ def evaluate(
         bool | None,
         typer.Option("--stream/--no-stream", help="Read in chunks; default where the files exceed 1 GB."),
     ] = None,
+    look: PlannedLook = None,
+    anytime: AnytimeLooks = False,
     seed: Seed = 0,
 ) -> "Answer":
     """What a policy would have earned, from the log alone, with intervals and a verdict."""
     from loop import evaluate as verb
     from loop import evaluate_stream as streaming
 
+    looks = verb.looks_of(look, anytime=anytime)
     asked = replace(request, predictions=predictions)
     if stream or (stream is None and streaming.is_large(workspace, asked)):
-        return streaming.evaluate(workspace, asked, policy=policy, baseline=baseline, seed=seed)
-    return verb.evaluate(workspace, asked, policy=policy, baseline=baseline, seed=seed)
+        return streaming.evaluate(workspace, asked, policies=policy, baseline=baseline, seed=seed, looks=looks)
+    return verb.evaluate(workspace, asked, policy=policy, baseline=baseline, seed=seed, looks=looks)
 
 
 @with_workspace

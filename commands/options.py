@@ -72,6 +72,16 @@ Algo = Annotated[
     str | None,
     typer.Option(help="outcome, bandit or dqn; default outcome for logs of one period, dqn for panels."),
 ]
+PlannedLook = Annotated[
+    str | None,
+    typer.Option(
+        "--look", metavar="K/N", help="This is look K of N planned, evenly spaced in rows; default the only look."
+    ),
+]
+AnytimeLooks = Annotated[
+    bool,
+    typer.Option("--anytime", help="The log is looked at whenever one likes, or was logged by an adapting policy."),
+]
 Require = Annotated[Verdict | None, typer.Option(help="Exit 1 unless the verdict is this one (usually promote).")]
 ProposalId = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help="Its id, pr-..., as `amso proposals list` shows it.")

@@ -10,6 +10,7 @@ class EvaluationConfig:
     """Settings of evaluation; shares and probabilities are 0..1."""
 
     confidence: float = 0.95  # nominal coverage of every interval
+    false_promotion_rate: float = 0.05  # over all looks, planned or any; the same on the side of rejecting
     n_folds: int = 5  # cross-fitting folds, by unit
     margin: float = 0.0  # reward a round (a panel: an episode); promote needs low > margin
     discount: float = 1.0  # of a panel's rewards, a step; (0, 1]
@@ -35,5 +36,9 @@ class EvaluationConfig:
             value = getattr(self, name)
             if not 0 < value <= 1 or (value == 1 and name != "discount"):
                 raise ConfigError(f"evaluation.{name} is {value}; expected a number between 0 and 1")
+        if not 0 < self.false_promotion_rate < 0.5:
+            raise ConfigError(
+                f"evaluation.false_promotion_rate is {self.false_promotion_rate}; expected a number between 0 and 0.5"
+            )
         if self.n_folds < 2:
             raise ConfigError(f"evaluation.n_folds is {self.n_folds}; cross-fitting needs at least 2")

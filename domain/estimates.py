@@ -95,6 +95,19 @@ class Diagnostics:
 
 
 @dataclass(frozen=True)
+class LookTaken:
+    """What the interval of a comparison was made for: the only look, one of a schedule, or looks at any time."""
+
+    kind: str  # "once" | "scheduled" | "anytime"
+    false_promotion_rate: float  # over all its looks and candidates, one-sided; the same on the side of rejecting
+    boundary: float  # standard errors from the margin at which this look decides
+    confidence: float  # that the ordinary interval of the same length has
+    look: int | None = None  # of a schedule
+    planned: int | None = None
+    spent: float | None = None  # of the rate, up to this look; None: not spent look by look
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The whole answer for one candidate on one log."""
 
@@ -104,3 +117,4 @@ class Evaluation:
     recommended_estimator: str | None
     verdict: Verdict
     reasons: tuple[str, ...]
+    looks: LookTaken

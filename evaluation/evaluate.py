@@ -8,15 +8,20 @@ from sklearn.base import BaseEstimator
 
 from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray
-from domain.estimates import Diagnostics, Evaluation, Finding, FindingKind, Verdict
+from domain.errors import UsageError
+from domain.estimates import Diagnostics, Evaluation, Finding, FindingKind, LookTaken, Verdict
 from domain.log import LoggedDecisions
 from evaluation.assessment import Assessment, Assessor, OnePeriodAssessor
+from evaluation.candidates import Proof, describe_family, judge_all
+from evaluation.difference import Difference
 from evaluation.drift import difference_findings
+from evaluation.forward import fit_forward, time_order
 from evaluation.gate import describe_propensities, describe_weights, rule
 from evaluation.log_findings import log_findings
+from evaluation.looks import Anytime, Looks, Once, account, describe_looks
 from evaluation.nuisance import fit_nuisance
 from evaluation.refusals import about, log_refusals, notes_of, refusals_of
-from evaluation.scores import PolicyScores, combine, mean_interval
+from evaluation.scores import PolicyScores, combine
 from evaluation.sequential import SequentialAssessor
 from evaluation.target import Target
 
@@ -31,6 +36,7 @@ def evaluate(
     reward_model: BaseEstimator | None = None,
     refusals: Sequence[str] = (),
     findings: Sequence[Finding] = (),
+    looks: Looks | None = None,
 ) -> Evaluation:
     """Estimates of both policies, their paired difference, and the verdict.
 
@@ -44,15 +50,17 @@ def evaluate(
             as what it predicts, reward plus value of what follows, is continuous.
         refusals: reasons known beforehand for which nothing can be decided.
         findings: known beforehand, as those of reading the log (see `read_findings`).
+        looks: how often the data are looked at, chosen before the first look; None = once.
 
     Raises:
         UnsupportedAction: a policy chooses an action that the log does not know.
-        UsageError: a classifier as reward model of a panel.
+        UsageError: a classifier as reward model of a panel; several looks at a panel.
+        MissingColumn: looks at any time at a log without propensities.
         InvalidSnapshot: the log holds fewer than two units.
     """
     return evaluate_with_scores(
         log, candidate, baseline,
-        config=config, rng=rng, reward_model=reward_model, refusals=refusals, findings=findings,
+        config=config, rng=rng, reward_model=reward_model, refusals=refusals, findings=findings, looks=looks,
     )[0]  # fmt: skip
 
 
@@ -66,28 +74,79 @@ def evaluate_with_scores(
     reward_model: BaseEstimator | None = None,
     refusals: Sequence[str] = (),
     findings: Sequence[Finding] = (),
+    looks: Looks | None = None,
 ) -> tuple[Evaluation, PolicyScores]:
     """`evaluate`, with the scores of candidate (0) and baseline (1) that it rests on, for a closer look."""
-    config = EvaluationConfig() if config is None else config
-    assessor = open_assessor(log, config, rng, reward_model)
-    new, old = assessor.assess(candidate), assessor.assess(baseline)
-    difference = mean_interval(new.scores - old.scores, assessor.weight, assessor.cluster, config.confidence)
-    found = (*findings, *log_findings(log, config), *_estimated(new.diagnostics, len(log)))
-    found += _drift(log, assessor, new.scores - old.scores, config)
+    return evaluate_candidates(
+        log, (candidate,), baseline,
+        config=config, rng=rng, reward_model=reward_model, refusals=(refusals,), findings=findings, looks=looks,
+    )[0]  # fmt: skip
+
+
+def evaluate_candidates(
+    log: LoggedDecisions,
+    candidates: Sequence[Target],
+    baseline: Target,
+    *,
+    config: EvaluationConfig | None = None,
+    rng: np.random.Generator,
+    reward_model: BaseEstimator | None = None,
+    refusals: Sequence[Sequence[str]],
+    findings: Sequence[Finding] = (),
+    looks: Looks | None = None,
+) -> tuple[tuple[Evaluation, PolicyScores], ...]:
+    """The same for several candidates, of which any is wrongly promoted no more often than a single one would be.
+
+    `refusals` are those of each candidate.
+    """
+    config, looks = config or EvaluationConfig(), looks or Once()
+    assessor = open_assessor(log, config, rng, reward_model, looks)
+    news, old = [assessor.assess(candidate) for candidate in candidates], assessor.assess(baseline)
+    order = time_order(log) if isinstance(looks, Anytime) else assessor.first_row
+    differences = [Difference(n.scores - old.scores, assessor.weight, assessor.cluster, order, looks) for n in news]
+    rate = (1 - config.confidence) / 2 if isinstance(looks, Once) else config.false_promotion_rate
+    taken = [account(looks, rate, d.tail(rate / len(news))) for d in differences]
+    notes = [(*describe_looks(t, log), *describe_family(len(news))) for t in taken]
+    found = (*findings, *log_findings(log, config))
+    return tuple(
+        _answer(log, assessor, (new, old), difference.scores, proof, (look, note), (own, found), config)
+        for new, difference, proof, look, note, own in zip(
+            news, differences, judge_all(differences, rate, config.margin), taken, notes, refusals, strict=True
+        )
+    )
+
+
+def _answer(
+    log: LoggedDecisions,
+    assessor: Assessor,
+    assessed: tuple[Assessment, Assessment],
+    difference: FloatArray,
+    proof: Proof,
+    look: tuple[LookTaken, tuple[str, ...]],
+    known: tuple[Sequence[str], tuple[Finding, ...]],
+    config: EvaluationConfig,
+) -> tuple[Evaluation, PolicyScores]:
+    """One candidate's answer; `look` with its notes, `known` are refusals and findings before the policies'."""
+    (new, old), (taken, notes), (refusals, found) = assessed, look, known
+    found += _estimated(new.diagnostics, len(log)) + _drift(log, assessor, difference, config)
     shared = _once((*refusals, *refusals_of(found)))
     forbidden = _once((*shared, *new.refusals, *old.refusals))
     found += about(new.name, new.diagnostics.findings)
     found += () if _is_same(new, old) else about(old.name, old.diagnostics.findings)
-    ruling = rule(new.name, old.name, difference, forbidden, margin=config.margin, per=assessor.per)
+    ruling = rule(
+        new.name, old.name, proof.interval, forbidden, margin=config.margin, per=assessor.per, proven=proof.verdict
+    )
     is_trusted = ruling.verdict is not Verdict.CANNOT_TELL
     estimates = new.estimates if _is_same(new, old) else new.estimates + old.estimates
+    weights = describe_weights(new.name, new.diagnostics, len(assessor.weight))
     evaluation = Evaluation(
         estimates=tuple(replace(e, trusted=is_trusted and e.trusted) for e in estimates),
         comparison=ruling.comparison,
         diagnostics=replace(new.diagnostics, findings=found),
         recommended_estimator=assessor.recommended_estimator if is_trusted else None,
         verdict=ruling.verdict,
-        reasons=(*ruling.reasons, describe_weights(new.name, new.diagnostics, len(assessor.weight)), *notes_of(found)),
+        reasons=(*ruling.reasons, *(notes if is_trusted else ()), weights, *notes_of(found)),
+        looks=taken,
     )
     return evaluation, _policy_scores(assessor, (new, old), shared)
 
@@ -122,11 +181,29 @@ def _policy_scores(assessor: Assessor, assessments: Sequence[Assessment], shared
 
 
 def open_assessor(
-    log: LoggedDecisions, config: EvaluationConfig, rng: np.random.Generator, reward_model: BaseEstimator | None = None
+    log: LoggedDecisions,
+    config: EvaluationConfig,
+    rng: np.random.Generator,
+    reward_model: BaseEstimator | None = None,
+    looks: Looks | None = None,
 ) -> Assessor:
-    """Prepares a log: sequential where it has more than one period, else round by round."""
+    """Prepares a log: sequential where it has more than one period, else round by round.
+
+    Raises:
+        UsageError: several looks at a panel.
+        MissingColumn: looks at any time at a log without propensities.
+    """
+    looks = looks or Once()
     if log.panel is not None and bool((log.panel.step > 0).any()):
+        if not isinstance(looks, Once):
+            raise UsageError(
+                f"the looks are {looks.kind}, but the log is a panel: its episodes grow from look to look, so that "
+                "only one look can be judged",
+                "look once, without --look and --anytime",
+            )
         return SequentialAssessor.prepare(log, config, rng, reward_model)
+    if isinstance(looks, Anytime):
+        return OnePeriodAssessor(log, fit_forward(log, config, reward_model), config)
     return OnePeriodAssessor(log, fit_nuisance(log, config, rng, reward_model), config)
 
 

@@ -16,14 +16,24 @@ class Ruling:
 
 
 def rule(
-    candidate: str, baseline: str, difference: Interval, refusals: tuple[str, ...], *, margin: float, per: str
+    candidate: str,
+    baseline: str,
+    difference: Interval,
+    refusals: tuple[str, ...],
+    *,
+    margin: float,
+    per: str,
+    proven: Verdict | None = None,
 ) -> Ruling:
-    """promote: low > margin; reject: high < margin; hold: the interval contains it; cannot_tell: anything refuses."""
+    """promote: low > margin; reject: high < margin; hold: the interval contains it; cannot_tell: anything refuses.
+
+    Among several candidates `proven` says what is proven of this one; the interval then holds for all of them at once.
+    """
     if refusals:
         nothing = Comparison(candidate, baseline, None, None, None)
         return Ruling(Verdict.CANNOT_TELL, nothing, refusals)
     comparison = Comparison(candidate, baseline, difference.value, difference.low, difference.high)
-    verdict = _verdict(difference, margin)
+    verdict = _verdict(difference, margin) if proven is None else proven
     return Ruling(verdict, comparison, (_sentence(comparison, difference, verdict, margin, per),))
 
 
@@ -67,6 +77,8 @@ def _sentence(c: Comparison, d: Interval, verdict: Verdict, margin: float, per: 
         Verdict.HOLD: f"the interval contains the margin {margin:g}: neither better nor worse is proven",
         Verdict.CANNOT_TELL: "",
     }[verdict]
+    if verdict is not _verdict(d, margin):
+        word = f"proven once the better proven candidates are set aside, though this interval contains {margin:g}"
     direction, article = "more" if d.value >= 0 else "less", "an" if per[0] in "aeiou" else "a"
     return (
         f"{c.candidate} earns {abs(d.value):.4g} {direction} {article} {per} than {c.baseline} "

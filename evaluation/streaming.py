@@ -22,6 +22,7 @@ from evaluation.estimator import Moments, estimate_value, moments_of, point_of, 
 from evaluation.gate import describe_weights, rule
 from evaluation.intervals import interval
 from evaluation.log_findings import log_findings
+from evaluation.looks import Once, account
 from evaluation.mean_weight import whole_mean_weight_findings
 from evaluation.policy_findings import few_reward_findings, overlap_findings
 from evaluation.refusals import about, notes_of, refusals_of
@@ -199,6 +200,7 @@ class StreamEvaluator:
             recommended_estimator="dr" if is_trusted else None,
             verdict=ruling.verdict,
             reasons=(*ruling.reasons, describe_weights(names[0], diagnostics[0], self.n_rounds), *notes_of(found)),
+            looks=account(Once(), (1 - self.config.confidence) / 2, (1 - self.config.confidence) / 2),
         )
 
     def _supported(self, log: LoggedDecisions) -> BoolArray | None:

@@ -1,5 +1,7 @@
 """`amso evaluate` and `amso.evaluate`: what a policy would have earned, from the log alone."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -7,20 +9,23 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from config.evaluation import EvaluationConfig
+from domain.errors import UsageError
 from domain.estimates import Evaluation
 from domain.log import LoggedDecisions, LogRead
 from domain.policy import Policy
+from evaluation.candidates import leading
 from evaluation.evaluate import evaluate as evaluate_target
-from evaluation.evaluate import evaluate_with_scores
+from evaluation.evaluate import evaluate_candidates
+from evaluation.looks import Looks, Once, parse_looks
 from evaluation.refusals import read_findings
 from evaluation.rounds import logged_weights
 from evaluation.target import Target, target_of_policy
 from loop.loaded_policy import LoadedPolicy
 from loop.logs import LogRequest, log_id, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forest_plot, overlap_plot
-from loop.recorded import keep_evaluation
+from loop.recorded import keep_evaluations
 from loop.report import Asked, write_report
-from loop.targets import baseline_spec, judge_target, on_common_rows, prefixes_of, resolve_target
+from loop.targets import all_on_common_rows, baseline_spec, judge_target, prefixes_of, resolve_target
 from loop.text import WORDS, comparison_line, console, estimates_table, log_lines, progress_bar
 from loop.threads import one_thread
 from loop.wiring import Workspace
@@ -35,21 +40,19 @@ class EvaluateAnswer:
     evaluation: Evaluation
     run: Path
     report: Path | None  # None where the log was streamed
+    candidates: tuple[Evaluation, ...] = ()  # all, where several were asked about; `evaluation` is the leading one
 
     def to_data(self) -> dict[str, object]:
-        e = self.evaluation
-        return {
+        data: dict[str, object] = {
             "run": str(self.run),
             "report": None if self.report is None else str(self.report),
             "log": log_to_data(self.read),
             "reward": self.read.log.reward_name,
-            "estimates": [_estimate_to_data(asdict(estimate)) for estimate in e.estimates],
-            "comparison": asdict(e.comparison),
-            "diagnostics": asdict(e.diagnostics),
-            "recommended_estimator": e.recommended_estimator,
-            "verdict": e.verdict.value,
-            "reasons": list(e.reasons),
+            **_evaluation_to_data(self.evaluation),
         }
+        if self.candidates:
+            data["candidates"] = [{"policy": c.comparison.candidate, **_evaluation_to_data(c)} for c in self.candidates]
+        return data
 
     def print(self) -> None:
         out, e = console(), self.evaluation
@@ -62,6 +65,8 @@ class EvaluateAnswer:
         out.print(WORDS[e.verdict], style="bold")
         for reason in e.reasons:
             out.print(f"  · {reason}")
+        for c in self.candidates:
+            out.print(f"{c.verdict.value}: {comparison_line(c.comparison)}")
         out.print(f"run: {self.run}")
         if self.report is not None:
             out.print(f"report: {self.report}")
@@ -69,44 +74,63 @@ class EvaluateAnswer:
 
 @one_thread
 def evaluate(
-    workspace: Workspace, request: LogRequest, *, policy: str, baseline: str | None, seed: int
+    workspace: Workspace,
+    request: LogRequest,
+    *,
+    policy: str | Sequence[str],
+    baseline: str | None,
+    seed: int,
+    looks: Looks | None = None,
 ) -> EvaluateAnswer:
-    """The verb: reads the log, evaluates, leaves a run directory with plots."""
+    """The verb: reads the log, evaluates one policy or several, leaves a run directory with plots.
+
+    Raises:
+        UsageError: one policy is named twice.
+    """
+    policies = _distinct((policy,) if isinstance(policy, str) else tuple(policy))
     path, options = resolve_log(workspace, request)
-    read = read_and_record(workspace, path, options, probability_prefixes=prefixes_of((policy, baseline)))
+    read = read_and_record(workspace, path, options, probability_prefixes=prefixes_of((*policies, baseline)))
     against, notes = baseline_spec(workspace, baseline, read.log.actions, request.decision_point)
     this_log = log_id(path, options)
-    judged, base = (judge_target(parse_policy_spec(s), read.log, workspace, this_log) for s in (policy, against))
-    candidate, opponent, rows = on_common_rows(judged, base)
+    *judged, base = (judge_target(parse_policy_spec(s), read.log, workspace, this_log) for s in (*policies, against))
+    (*targets, opponent), rows = all_on_common_rows((*judged, base))
     log = read.log.take(rows)
     run = workspace.start_run("evaluate", seed=seed)
     with progress_bar("evaluate") as report:
-        report(0.1, f"{policy} on {len(log):,} rounds")
-        evaluation, scores = evaluate_with_scores(
+        report(0.1, f"{', '.join(policies)} on {len(log):,} rounds")
+        found = evaluate_candidates(
             log,
-            candidate,
+            targets,
             opponent,
             config=EvaluationConfig(),
             rng=np.random.default_rng(seed),
-            refusals=(*judged.refusals, *base.refusals),
+            refusals=[(*j.refusals, *base.refusals) for j in judged],
             findings=read_findings(read),
+            looks=looks,
         )
-        evaluation = replace(evaluation, reasons=(*evaluation.reasons, *judged.notes, *base.notes, *notes))
+        evaluations = tuple(
+            replace(e, reasons=(*e.reasons, *j.notes, *base.notes, *notes))
+            for (e, _), j in zip(found, judged, strict=True)
+        )
+        best = leading(evaluations)
         report(0.8, "who gains and who loses")
-        asked = Asked(request, policy, against, seed, this_log)
-        page = write_report(run, asked, read, log, (candidate, opponent), evaluation, scores)
-    answer = EvaluateAnswer(read, evaluation, run.path, page)
-    draw_evaluation(log, candidate, evaluation, run.path)
+        asked = Asked(request, policies, against, seed, this_log)
+        shown = (targets[best], opponent)
+        others = evaluations if len(policies) > 1 else ()
+        page = write_report(run, asked, read, log, shown, evaluations[best], found[best][1], candidates=others)
+    answer = EvaluateAnswer(read, evaluations[best], run.path, page, others)
+    draw_evaluation(log, targets[best], evaluations[best], run.path)
     workspace.finish_run(run, answer.to_data())
-    keep_evaluation(
+    keep_evaluations(
         workspace,
-        evaluation,
+        evaluations,
         log,
-        candidate=policy,
+        candidates=policies,
         baseline=against,
         decision_point=request.decision_point,
         log_id=this_log,
         seed=seed,
+        looks=looks or Once(),
         run=run.path,
     )
     return answer
@@ -120,6 +144,7 @@ def evaluate_log(
     baseline: str | Policy | LoadedPolicy = "logged",
     reward_model: BaseEstimator | None = None,
     seed: int = 0,
+    looks: str | Looks = "once",
 ) -> Evaluation:
     """What `policy` would have earned, against `baseline`, from the log alone.
 
@@ -131,9 +156,12 @@ def evaluate_log(
         baseline: what to compare with, likewise.
         reward_model: any scikit-learn regressor or classifier; default one ridge an action.
         seed: of the cross-fitting folds.
+        looks: how often the data are looked at, chosen before the first look: `once`, `K/N` (look K of N planned,
+            evenly spaced in rows) or `anytime` (also for logs of a policy that adapts).
 
     Raises:
         UnsupportedAction: the policy names an action that the log does not have.
+        UsageError: looks that cannot be, or several at a panel.
     """
     candidate, opponent = _target(policy, read), _target(baseline, read)
     if candidate.name == opponent.name and not isinstance(policy, str):
@@ -146,7 +174,22 @@ def evaluate_log(
         rng=np.random.default_rng(seed),
         reward_model=reward_model,
         findings=read_findings(read),
+        looks=parse_looks(looks) if isinstance(looks, str) else looks,
     )
+
+
+def looks_of(look: str | None, *, anytime: bool) -> Looks:
+    """What `--look` and `--anytime` say.
+
+    Raises:
+        UsageError: both are given, or the look is none.
+    """
+    if look is not None and anytime:
+        raise UsageError(
+            f"--look {look} and --anytime are given, which exclude each other",
+            "keep the one that was chosen before the first look",
+        )
+    return parse_looks("anytime" if anytime else look or "once")
 
 
 def draw_evaluation(log: LoggedDecisions, candidate: Target, evaluation: Evaluation, folder: Path) -> None:
@@ -163,6 +206,25 @@ def _target(policy: str | Policy | LoadedPolicy, read: LogRead) -> Target:
     if isinstance(policy, str):
         return resolve_target(parse_policy_spec(policy), read.log, None)
     return target_of_policy(policy.policy if isinstance(policy, LoadedPolicy) else policy)
+
+
+def _distinct(policies: tuple[str, ...]) -> tuple[str, ...]:
+    twice = [policy for policy, n in Counter(policies).items() if n > 1]
+    if twice:
+        raise UsageError(f"--policy {', '.join(twice)} is given more than once", "name every candidate once")
+    return policies
+
+
+def _evaluation_to_data(e: Evaluation) -> dict[str, object]:
+    data: dict[str, object] = {
+        "estimates": [_estimate_to_data(asdict(estimate)) for estimate in e.estimates],
+        "comparison": asdict(e.comparison),
+        "diagnostics": asdict(e.diagnostics),
+        "recommended_estimator": e.recommended_estimator,
+        "verdict": e.verdict.value,
+        "reasons": list(e.reasons),
+    }
+    return data if e.looks.kind == Once.kind else data | {"looks": asdict(e.looks)}
 
 
 def _estimate_to_data(estimate: dict[str, object]) -> dict[str, object]:

@@ -1,13 +1,16 @@
 """`amso evaluate --stream`: the verb on a log that memory need not hold."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from collection.log_stream import LogStream
+from domain.errors import UsageError
 from domain.log import LogRead
+from evaluation.looks import Looks, Once
 from loop.evaluate import EvaluateAnswer, draw_evaluation
 from loop.logs import LogRequest, files_of, import_record, log_id, resolve_log
-from loop.recorded import keep_evaluation
+from loop.recorded import keep_evaluations
 from loop.stream import StreamPolicies, evaluate_stream, open_stream
 from loop.targets import baseline_spec, prefixes_of, trained_here
 from loop.text import progress_bar
@@ -26,9 +29,25 @@ def is_large(workspace: Workspace, request: LogRequest) -> bool:
 
 @one_thread
 def evaluate(
-    workspace: Workspace, request: LogRequest, *, policy: str, baseline: str | None, seed: int
+    workspace: Workspace,
+    request: LogRequest,
+    *,
+    policies: Sequence[str],
+    baseline: str | None,
+    seed: int,
+    looks: Looks,
 ) -> EvaluateAnswer:
-    """The verb: looks at the log, then reads it chunk by chunk; no page, as that needs the rows."""
+    """The verb: looks at the log, then reads it chunk by chunk; no page, as that needs the rows.
+
+    Raises:
+        UsageError: several policies, or looks that need the rows.
+    """
+    if len(policies) > 1 or not isinstance(looks, Once):
+        raise UsageError(
+            "several policies, --look and --anytime need the rows in memory, but the log is streamed",
+            "ask about one policy, once; or say --no-stream where memory holds the log",
+        )
+    (policy,) = policies
     path, options = resolve_log(workspace, request)
     options = replace(options, probability_prefixes=prefixes_of((policy, baseline)))
     this_log = log_id(path, options)
@@ -45,15 +64,16 @@ def evaluate(
     draw_evaluation(sample, StreamPolicies(specs, workspace).on(sample)[0], evaluation, run.path)
     answer = EvaluateAnswer(found.read, evaluation, run.path, None)
     workspace.finish_run(run, answer.to_data())
-    keep_evaluation(
+    keep_evaluations(
         workspace,
-        evaluation,
+        (evaluation,),
         sample,
-        candidate=policy,
+        candidates=(policy,),
         baseline=against,
         decision_point=request.decision_point,
         log_id=this_log,
         seed=seed,
+        looks=looks,
         run=run.path,
     )
     return answer

@@ -4,8 +4,8 @@ Whoever asks it again adds nothing. The question is what was judged against what
 which settings, seed and version of this program. Training again makes another policy version, hence another question.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from domain.estimates import Comparison, Evaluation, Verdict
 from domain.log import LoggedDecisions
 from domain.records import VerdictRecord
 from evaluation.judgement import Judgement
+from evaluation.looks import Looks, Once
 from loop.targets import policy_directory
 from loop.wiring import Workspace
 from policies.artifact import read_policy_card
@@ -44,36 +45,44 @@ class Asked:
         return EPISODE if panel is not None and bool((panel.step > 0).any()) else ROUND
 
 
-def keep_evaluation(
+def keep_evaluations(
     workspace: Workspace,
-    evaluation: Evaluation,
+    evaluations: Sequence[Evaluation],
     log: LoggedDecisions,
     *,
-    candidate: str,
+    candidates: Sequence[str],
     baseline: str,
     decision_point: str | None,
     log_id: str,
     seed: int,
+    looks: Looks,
     run: Path,
 ) -> None:
-    """The verdict of one run of `evaluate`; `candidate` and `baseline` are SPECs."""
-    asked = Asked("evaluate", run.name, decision_point, log_id, log, seed, EvaluationConfig(), {})
-    policy = servable(workspace, candidate)
-    _keep(
-        workspace,
+    """The verdicts of one run of `evaluate`, one a candidate; `candidates` and `baseline` are SPECs."""
+    named = [servable(workspace, candidate) for candidate in candidates]
+    more: dict[str, object] = {}
+    if not isinstance(looks, Once):
+        more["looks"] = {"kind": looks.kind, **asdict(looks)}
+    if len(candidates) > 1:
+        more["candidates"] = sorted(policy or spec for policy, spec in zip(named, candidates, strict=True))
+    asked = Asked("evaluate", run.name, decision_point, log_id, log, seed, EvaluationConfig(), more)
+    records = [
         _record(
             workspace,
             asked,
-            evaluation.comparison,
+            e.comparison,
             candidate=candidate,
             policy=policy,
             baseline=servable(workspace, baseline) or baseline,
-            estimator=evaluation.recommended_estimator,
-            verdict=evaluation.verdict,
-            reason=evaluation.reasons[0],
-            ess=evaluation.diagnostics.ess,
-        ),
-    )
+            estimator=e.recommended_estimator,
+            verdict=e.verdict,
+            reason=e.reasons[0],
+            ess=e.diagnostics.ess,
+        )
+        for e, candidate, policy in zip(evaluations, candidates, named, strict=True)
+    ]
+    confidences = (e.looks.confidence for e in evaluations)
+    _keep(workspace, *(replace(r, confidence=c) for r, c in zip(records, confidences, strict=True)))
 
 
 def keep_training(

@@ -15,7 +15,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from config.evaluation import EvaluationConfig
-from domain.estimates import Diagnostics, Evaluation, PolicyValueEstimate, Verdict
+from domain.estimates import Comparison, Diagnostics, Evaluation, LookTaken, PolicyValueEstimate, Verdict
 from domain.log import LoggedDecisions, LogRead
 from evaluation.checks import Check, log_checks, policy_checks
 from evaluation.observations import Observations, observe, relative_gain
@@ -30,6 +30,7 @@ from loop.report_words import (
     TITLES,
     business_sentence,
     legend,
+    looks_words,
     policy_words,
     unit_word,
     units_word,
@@ -49,7 +50,7 @@ class Asked:
     """What `evaluate` was asked, for the page to repeat."""
 
     request: LogRequest
-    policy: str
+    policies: tuple[str, ...]
     baseline: str
     seed: int
     log_id: str
@@ -88,6 +89,26 @@ class GainTable:
 
 
 @dataclass(frozen=True)
+class CandidateRow:
+    """One of several candidates; without a mark where the log cannot tell."""
+
+    evaluation: Evaluation
+    mark: Mark | None
+
+    @property
+    def tone(self) -> str:
+        return {Verdict.PROMOTE: "good", Verdict.REJECT: "bad"}.get(self.evaluation.verdict, "quiet")
+
+
+@dataclass(frozen=True)
+class CandidateTable:
+    """All that were judged together, in the order in which they were named."""
+
+    rows: tuple[CandidateRow, ...]
+    scale: Scale
+
+
+@dataclass(frozen=True)
 class WeightsOfPolicy:
     name: str
     diagnostics: Diagnostics
@@ -115,6 +136,7 @@ class ReportPage:
     n_judged: int
     asked: Asked
     difference: tuple[Mark, Scale] | None
+    candidates: CandidateTable
     estimates: tuple[EstimateRow, ...]
     estimate_scale: Scale
     legend: Mapping[str, str]  # estimator -> what it is
@@ -143,6 +165,8 @@ def write_report(
     evaluation: Evaluation,
     scores: PolicyScores,
     config: EvaluationConfig | None = None,
+    *,
+    candidates: Sequence[Evaluation] = (),
 ) -> Path:
     """Writes `report.html` into the run directory.
 
@@ -155,11 +179,12 @@ def write_report(
         evaluation: the answer.
         scores: of both, from `evaluate_with_scores`.
         config: what they were judged by; None = the defaults.
+        candidates: all that were judged together, where there are several; `evaluation` is one of them.
     """
     config = EvaluationConfig() if config is None else config
     observations = observe(log, *targets, scores)
     gains = segment_gains(log, observations, config, np.random.default_rng([asked.seed, HALVES]))
-    page = _page(asked, read, log, evaluation, observations, gains, config, _versions(run))
+    page = _page(asked, read, log, evaluation, candidates, observations, gains, config, _versions(run))
     path = run.path / FILE_NAME
     path.write_bytes(render(page).encode("utf-8", "backslashreplace"))
     return path
@@ -188,6 +213,7 @@ def _page(
     read: LogRead,
     log: LoggedDecisions,
     evaluation: Evaluation,
+    candidates: Sequence[Evaluation],
     observations: Observations,
     gains: SegmentGains,
     config: EvaluationConfig,
@@ -204,7 +230,7 @@ def _page(
         verdict_word=TITLES[evaluation.verdict],
         verdict_sentence=verdict_sentence(evaluation, config.margin),
         business_sentence=business_sentence(c, log.reward_name, scores.per),
-        relative=relative_gain(scores, config.confidence) if is_trusted else None,
+        relative=relative_gain(scores, evaluation.looks.confidence) if is_trusted else None,
         remedies=tuple(dict.fromkeys(f"{k.subject}: {k.remedy}" for k in checks if not k.is_passed)),
         unit=unit_word(scores.per),
         units=units_word(scores.per),
@@ -215,6 +241,7 @@ def _page(
         n_judged=len(log),
         asked=asked,
         difference=_difference(evaluation, config.margin),
+        candidates=_candidate_table(candidates, config.margin),
         estimates=rows,
         estimate_scale=scale,
         legend=legend(e.estimator for e in evaluation.estimates),
@@ -226,7 +253,7 @@ def _page(
         n_overlap_left_out=max(len(overlap) - MAX_OVERLAP_ROWS, 0),
         checks=checks,
         findings=tuple(getattr(evaluation.diagnostics, "findings", ())),
-        command=_command(asked),
+        command=_command(asked, evaluation.looks),
         versions=versions,
     )
 
@@ -249,6 +276,19 @@ def _difference(evaluation: Evaluation, margin: float) -> tuple[Mark, Scale] | N
         return None
     scale = scale_of([(c.low, c.high), (0.0, 0.0)], reference=margin)
     return scale.mark(c.low, c.difference, c.high), scale
+
+
+def _candidate_table(candidates: Sequence[Evaluation], margin: float) -> CandidateTable:
+    found = [e.comparison for e in candidates]
+    told = [(c.low, c.high) for c in found if c.low is not None and c.high is not None]
+    scale = scale_of([*told, (0.0, 0.0)], reference=margin)
+    return CandidateTable(tuple(CandidateRow(e, _mark(e.comparison, scale)) for e in candidates), scale)
+
+
+def _mark(c: Comparison, scale: Scale) -> Mark | None:
+    if c.difference is None or c.low is None or c.high is None:
+        return None
+    return scale.mark(c.low, c.difference, c.high)
 
 
 def _estimates(evaluation: Evaluation) -> tuple[tuple[EstimateRow, ...], Scale]:
@@ -305,13 +345,14 @@ def _log_name(asked: Asked, read: LogRead) -> str:
     return str(asked.request.path) if asked.request.path is not None else Path(read.source).name
 
 
-def _command(asked: Asked) -> str:
+def _command(asked: Asked, looks: LookTaken) -> str:
     """The same question again, for a shell."""
     r = asked.request
     named = {"action": "--action", "propensity": "--propensity", "unit_id": "--unit", "decided_at": "--time"}
     parts = ["amso", "evaluate"]
     parts += [] if r.path is None else [str(r.path)]
-    parts += ["--policy", asked.policy, "--baseline", asked.baseline]
+    parts += [word for policy in asked.policies for word in ("--policy", policy)]
+    parts += ["--baseline", asked.baseline, *looks_words(looks)]
     parts += [] if r.reward is None else ["--reward", r.reward]
     parts += [] if r.columns_file is None else ["--columns", str(r.columns_file)]
     parts += [word for ours, theirs in r.columns if ours in named for word in (named[ours], theirs)]

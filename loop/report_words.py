@@ -4,7 +4,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from domain.estimates import Comparison, Evaluation, Verdict
+from domain.estimates import Comparison, Evaluation, LookTaken, Verdict
 
 DASH = "–"
 TOO_LONG = 1e13  # from here numbers are written with an exponent
@@ -165,6 +165,13 @@ def counted(n: int, word: str) -> str:
     ('1 column', '12,345 columns')
     """
     return f"{n:,} {word}" + ("" if n == 1 else "s")
+
+
+def looks_words(taken: LookTaken) -> tuple[str, ...]:
+    """The options that ask for this look."""
+    if taken.kind == "scheduled":
+        return "--look", f"{taken.look}/{taken.planned}"
+    return ("--anytime",) if taken.kind == "anytime" else ()
 
 
 def legend(estimators: Iterable[str]) -> dict[str, str]:

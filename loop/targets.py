@@ -1,7 +1,8 @@
 """From a policy SPEC on the command line to something evaluation can ask about, on rows that may judge it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,14 @@ def trained_here(specs: Iterable[PolicySpec], workspace: Workspace, log_id: str)
 
 def on_common_rows(candidate: Judged, baseline: Judged) -> tuple[Target, Target, IntArray]:
     """Both targets on the rows of the log that may judge both."""
-    rows = np.intersect1d(candidate.rows, baseline.rows)
-    return _narrow(candidate, rows), _narrow(baseline, rows), rows
+    (one, other), rows = all_on_common_rows((candidate, baseline))
+    return one, other, rows
+
+
+def all_on_common_rows(judged: Sequence[Judged]) -> tuple[tuple[Target, ...], IntArray]:
+    """Every target on the rows of the log that may judge all of them."""
+    rows = reduce(np.intersect1d, (j.rows for j in judged))
+    return tuple(_narrow(j, rows) for j in judged), rows
 
 
 def _narrow(judged: Judged, rows: IntArray) -> Target:
