@@ -22,6 +22,7 @@ ESTIMATORS: Mapping[str, str] = {
     "switch_dr": "dr where the weight is at most the number in brackets, else the reward model",
     "dros": "dr with weights shrunk by the number in brackets",
     "pdis": "the logged rewards, weighted step by step",
+    "snpdis": "pdis, over the sum of the weights of every step",
     "fqe": "a model of what follows, alone",
     "drl": "that model, corrected by rewards weighted state by state",
 }
