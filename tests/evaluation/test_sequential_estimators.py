@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
 from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray, IntArray
@@ -22,6 +23,7 @@ from evaluation.fitted_q import fit_q
 from evaluation.fqe import FittedQEvaluation
 from evaluation.ips import InversePropensityScoring
 from evaluation.occupancy import trace_policy
+from evaluation.pdis import PerDecisionImportanceSampling
 from evaluation.rounds import Rounds
 from evaluation.scores import mean_interval
 from evaluation.sequential_estimator import SequentialEstimator, estimate_value
@@ -115,6 +117,17 @@ def test_snpdis_by_hand__an_ended_episode_keeps_its_weight_and_earns_nothing() -
     assert value_of(SelfNormalizedPerDecisionImportanceSampling(), t) == pytest.approx(3 / 3 + 3 / 3)
 
 
+def test_pdis_by_hand() -> None:
+    one = np.ones(3)
+    t = Trajectories(
+        start=np.array([0, 2]), step=np.array([0, 1, 0]), terminated=np.array([False, False, True]),
+        reward=np.array([1.0, 10.0, 4.0]), importance_weight=np.array([2.0, 3.0, 0.5]), visitation=one, kept=one,
+        error_weight=one, error=one, first_value=np.ones(2), influence=np.ones(2), sample_weight=np.ones(2),
+        cluster=np.arange(2), discount=0.5,
+    )  # fmt: skip
+    assert PerDecisionImportanceSampling().scores(t).tolist() == pytest.approx([2 * 1 + 0.5 * 6 * 10, 0.5 * 4])
+
+
 # Conformance: every sequential estimator
 
 
@@ -197,6 +210,22 @@ def test_conformance__logged_policy_is_worth_the_same_to_all(cut_rate: float) ->
         assert e.value == pytest.approx(drl.value, rel=1e-9)
     if cut_rate == 0:
         assert drl.value == pytest.approx((0.9**log.panel.step * log.reward).sum() / 500)  # type: ignore[union-attr] # a panel
+
+
+@pytest.mark.parametrize("factor", [-1.0, 1000.0])
+def test_conformance__whole_path_from_a_log_follows_the_unit_of_its_rewards(factor: float) -> None:
+    log, target = WORLD.log(500, np.random.default_rng(0), cut_rate=0.1), target_of_policy(WORLD.policy(CARING))
+    other = replace(log, reward=factor * log.reward)
+    for e, scaled_e in zip(assess(log, target), assess(other, target), strict=True):
+        assert scaled_e.value == pytest.approx(factor * e.value), e.estimator
+        assert scaled_e.stderr == pytest.approx(abs(factor) * e.stderr), e.estimator
+
+
+def test_only_fqe_with_the_built_in_ridge_and_drl_are_ever_trusted() -> None:
+    log, target = WORLD.log(500, np.random.default_rng(0)), target_of_policy(WORLD.policy(CARING))
+    own = open_assessor(log, EvaluationConfig(), np.random.default_rng(0), Ridge()).assess(target).estimates
+    assert {e.estimator for e in assess(log, target) if e.trusted} == {"fqe", "drl"}
+    assert {e.estimator for e in own if e.trusted} == {"drl"}
 
 
 def test_behavior_as_candidate_is_worth_what_was_earned_by_weights_alone() -> None:
