@@ -1,13 +1,9 @@
 """Candidate minus baseline, unit of observation by unit of observation, with an interval for how often one looks."""
 
 from dataclasses import dataclass
-from functools import cached_property
-
-import numpy as np
 
 from domain.arrays import FloatArray, IntArray
-from evaluation.confidence_sequence import progress_of
-from evaluation.looks import Anytime, Looks, tail
+from evaluation.looks import Looks, tail
 from evaluation.scores import Interval, mean_interval
 
 
@@ -18,7 +14,6 @@ class Difference:
     scores: FloatArray  # (n,)
     weight: FloatArray  # (n,) 1 / keep-probability
     cluster: IntArray  # (n,) unit codes
-    order: IntArray  # (n,) their place in time
     looks: Looks
 
     def interval(self, rate: float) -> Interval:
@@ -27,11 +22,4 @@ class Difference:
 
     def tail(self, rate: float) -> float:
         """The error that one end may have at this look."""
-        return tail(self.looks, rate, self._progress)
-
-    @cached_property
-    def _progress(self) -> float:
-        if not isinstance(self.looks, Anytime):
-            return 1.0
-        influence = self.weight * (self.scores - np.average(self.scores, weights=self.weight))
-        return progress_of(influence[self.order], tightest_at=self.looks.tightest_at)
+        return tail(self.looks, rate, len(self.scores))

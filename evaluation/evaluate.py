@@ -15,7 +15,7 @@ from evaluation.assessment import Assessment, Assessor, OnePeriodAssessor
 from evaluation.candidates import Proof, describe_family, judge_all
 from evaluation.difference import Difference
 from evaluation.drift import difference_findings
-from evaluation.forward import fit_forward, time_order
+from evaluation.forward import fit_forward
 from evaluation.gate import describe_propensities, describe_weights, rule
 from evaluation.log_findings import log_findings
 from evaluation.looks import Anytime, Looks, Once, account, describe_looks
@@ -102,8 +102,7 @@ def evaluate_candidates(
     config, looks = config or EvaluationConfig(), looks or Once()
     assessor = open_assessor(log, config, rng, reward_model, looks)
     news, old = [assessor.assess(candidate) for candidate in candidates], assessor.assess(baseline)
-    order = time_order(log) if isinstance(looks, Anytime) else assessor.first_row
-    differences = [Difference(n.scores - old.scores, assessor.weight, assessor.cluster, order, looks) for n in news]
+    differences = [Difference(n.scores - old.scores, assessor.weight, assessor.cluster, looks) for n in news]
     rate = (1 - config.confidence) / 2 if isinstance(looks, Once) else config.false_promotion_rate
     taken = [account(looks, rate, d.tail(rate / len(news))) for d in differences]
     notes = [(*describe_looks(t, log), *describe_family(len(news))) for t in taken]

@@ -102,19 +102,19 @@ def parse_looks(text: str) -> Looks:
     raise UsageError(f"{text!r} is no look", "say K/N, such as 7/28: the 7th look of 28 planned; or anytime, or once")
 
 
-def tail(looks: Looks, rate: float, progress: float) -> float:
+def tail(looks: Looks, rate: float, n: int) -> float:
     """The error that each end of this look's interval may have, when all looks together may have `rate`.
 
     Args:
         looks: the choice.
         rate: one-sided, over all looks.
-        progress: how far the sequence is, for `anytime` (see evaluation/confidence_sequence.py).
+        n: rounds so far.
     """
     match looks:
         case Scheduled():
             bound = boundaries(rate, looks.so_far)[-1]
         case Anytime():
-            bound = float(critical_value(progress, rate))
+            bound = float(critical_value(n / looks.tightest_at, rate))
         case Once():
             return rate
     return max(float(ndtr(-bound)), SMALLEST_TAIL)
