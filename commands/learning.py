@@ -53,6 +53,10 @@ def evaluate(
     ] = None,
     look: PlannedLook = None,
     anytime: AnytimeLooks = False,
+    bootstrap: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Intervals of estimates by resampling customers N times; 0: analytic."),
+    ] = 0,
     seed: Seed = 0,
 ) -> "Answer":
     """What a policy would have earned, from the log alone, with intervals and a verdict."""
@@ -62,8 +66,12 @@ def evaluate(
     looks = verb.looks_of(look, anytime=anytime)
     asked = replace(request, predictions=predictions)
     if stream or (stream is None and streaming.is_large(workspace, asked)):
-        return streaming.evaluate(workspace, asked, policies=policy, baseline=baseline, seed=seed, looks=looks)
-    return verb.evaluate(workspace, asked, policy=policy, baseline=baseline, seed=seed, looks=looks)
+        return streaming.evaluate(
+            workspace, asked, policies=policy, baseline=baseline, seed=seed, looks=looks, n_bootstrap=bootstrap
+        )
+    return verb.evaluate(
+        workspace, asked, policy=policy, baseline=baseline, seed=seed, looks=looks, n_bootstrap=bootstrap
+    )
 
 
 @with_workspace

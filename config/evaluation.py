@@ -11,6 +11,7 @@ class EvaluationConfig:
 
     confidence: float = 0.95  # nominal coverage of every interval
     false_promotion_rate: float = 0.05  # over all looks, planned or any; the same on the side of rejecting
+    n_bootstrap: int = 0  # resamples of customers for the intervals of estimates, not of the difference; 0: analytic
     n_folds: int = 5  # cross-fitting folds, by unit
     margin: float = 0.0  # reward a round (a panel: an episode); promote needs low > margin
     discount: float = 1.0  # of a panel's rewards, a step; (0, 1]
@@ -36,6 +37,8 @@ class EvaluationConfig:
             value = getattr(self, name)
             if not 0 < value <= 1 or (value == 1 and name != "discount"):
                 raise ConfigError(f"evaluation.{name} is {value}; expected a number between 0 and 1")
+        if self.n_bootstrap < 0:
+            raise ConfigError(f"evaluation.n_bootstrap is {self.n_bootstrap}; expected 0 or more")
         if not 0 < self.false_promotion_rate < 0.5:
             raise ConfigError(
                 f"evaluation.false_promotion_rate is {self.false_promotion_rate}; expected a number between 0 and 0.5"

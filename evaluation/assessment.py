@@ -9,6 +9,7 @@ from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray, IntArray
 from domain.estimates import Diagnostics, PolicyValueEstimate
 from domain.log import LoggedDecisions
+from evaluation.bootstrap import bootstrap_intervals
 from evaluation.diagnostics import diagnose
 from evaluation.dr import influence_scores
 from evaluation.estimator import Estimator, estimate_rounds
@@ -62,6 +63,7 @@ class OnePeriodAssessor:
     log: LoggedDecisions
     nuisance: Nuisance
     config: EvaluationConfig
+    bootstrap_seed: int = 0
 
     recommended_estimator = "dr"
     per = "round"
@@ -83,12 +85,20 @@ class OnePeriodAssessor:
         scored = score_rule(target.name, self.log, self.nuisance, target.on(self.log), self.config)
         return Assessment(
             target.name,
-            estimate_all(scored.rounds, target.name, self.config.confidence),
+            self._estimates(scored.rounds, target.name),
             scored.scores,
             scored.rounds.importance_weight,
             scored.diagnostics,
             scored.refusals,
         )
+
+    def _estimates(self, rounds: Rounds, policy: str) -> tuple[PolicyValueEstimate, ...]:
+        confidence, n_samples = self.config.confidence, self.config.n_bootstrap
+        if not n_samples:
+            return estimate_all(rounds, policy, confidence)
+        rng = np.random.default_rng(self.bootstrap_seed)
+        speaking = speaking_estimators(rounds)
+        return bootstrap_intervals(speaking, rounds, policy, confidence=confidence, n_samples=n_samples, rng=rng)
 
 
 @dataclass(frozen=True)

@@ -200,10 +200,14 @@ def open_assessor(
                 "only one look can be judged",
                 "look once, without --look and --anytime",
             )
+        if config.n_bootstrap:
+            raise UsageError(
+                f"{config.n_bootstrap} bootstrap samples are asked for, but the log is a panel", "leave --bootstrap out"
+            )
         return SequentialAssessor.prepare(log, config, rng, reward_model)
-    if isinstance(looks, Anytime):
-        return OnePeriodAssessor(log, fit_forward(log, config, reward_model), config)
-    return OnePeriodAssessor(log, fit_nuisance(log, config, rng, reward_model), config)
+    forward = isinstance(looks, Anytime)
+    nuisance = fit_forward(log, config, reward_model) if forward else fit_nuisance(log, config, rng, reward_model)
+    return OnePeriodAssessor(log, nuisance, config, bootstrap_seed=int(rng.integers(2**32)))
 
 
 def _estimated(d: Diagnostics, n_rounds: int) -> tuple[Finding, ...]:

@@ -81,6 +81,7 @@ def evaluate(
     baseline: str | None,
     seed: int,
     looks: Looks | None = None,
+    n_bootstrap: int = 0,
 ) -> EvaluateAnswer:
     """The verb: reads the log, evaluates one policy or several, leaves a run directory with plots.
 
@@ -102,7 +103,7 @@ def evaluate(
             log,
             targets,
             opponent,
-            config=EvaluationConfig(),
+            config=EvaluationConfig(n_bootstrap=n_bootstrap),
             rng=np.random.default_rng(seed),
             refusals=[(*j.refusals, *base.refusals) for j in judged],
             findings=read_findings(read),

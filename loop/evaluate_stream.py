@@ -36,15 +36,16 @@ def evaluate(
     baseline: str | None,
     seed: int,
     looks: Looks,
+    n_bootstrap: int,
 ) -> EvaluateAnswer:
     """The verb: looks at the log, then reads it chunk by chunk; no page, as that needs the rows.
 
     Raises:
         UsageError: several policies, or looks that need the rows.
     """
-    if len(policies) > 1 or not isinstance(looks, Once):
+    if len(policies) > 1 or n_bootstrap or not isinstance(looks, Once):
         raise UsageError(
-            "several policies, --look and --anytime need the rows in memory, but the log is streamed",
+            "several policies, --look, --anytime and --bootstrap need the rows in memory, but the log is streamed",
             "ask about one policy, once; or say --no-stream where memory holds the log",
         )
     (policy,) = policies

@@ -5,9 +5,10 @@ Bar: fqe and sequential DR (drl, which decides) within 10 % relative error at 2,
 A log: 2,000 customers of a subscription market until they leave, at most 12 periods, by the market's targeted behavior
 policy, propensities logged. Two policies: the market's optimum softened over 3 EUR of long-run value, far from what was
 logged, and uniform. Ten logs share a market with drawn parameters; the streams of the reported seeds were never used
-for tuning. Values are undiscounted sums of 12 periods. Settings are the defaults of EvaluationConfig, features and penalties those
-of the code. Relative error: mean |value - truth| / truth, and root mean square error / mean truth. Every interval
-counts, those of refused logs too; `trusted` counts where the report vouches for it (no refusal, estimator trusted).
+for tuning. Values are undiscounted sums of 12 periods. Settings are the defaults of EvaluationConfig, features and
+penalties those of the code. Relative error: mean |value - truth| / truth, and root mean square error / mean truth.
+Every interval counts, those of refused logs too; `trusted` counts where the report vouches for it (no refusal,
+estimator trusted).
 
     OMP_NUM_THREADS=1 python -m benchmarks.evaluation.sequential [N_LOGS]
 

@@ -157,6 +157,16 @@ def test_evaluate__says_what_the_verdict_rests_on() -> None:
     assert set(data["comparison"]) == {"candidate", "baseline", "difference", "low", "high"}
 
 
+def test_evaluate__by_bootstrap_gives_much_the_same_intervals() -> None:
+    log = write(make_frame())
+    asked = ("evaluate", log, "--policy", "constant:promo", "--baseline", "constant:none")
+    analytic, resampled = answer(*asked), answer(*asked, "--bootstrap", "400")
+    assert resampled["comparison"] == analytic["comparison"]
+    for one, other in zip(resampled["estimates"], analytic["estimates"], strict=True):
+        assert one["value"] == other["value"]
+        assert one["high"] - one["low"] == pytest.approx(other["high"] - other["low"], rel=0.25)
+
+
 def test_evaluate__of_columns_with_probabilities() -> None:
     frame = make_frame()
     frame["new_none"], frame["new_promo"] = (frame["x_age"] <= 0) * 1.0, (frame["x_age"] > 0) * 1.0
