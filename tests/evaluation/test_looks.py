@@ -51,7 +51,7 @@ def judge(log: LoggedDecisions, looks: Looks | None = None, **options: object) -
 def test_boundaries__are_those_of_lan_and_demets(
     alpha: float, fractions: tuple[float, ...], published: tuple[float, ...]
 ) -> None:
-    """O'Brien-Fleming-like spending, two to five looks, as tabulated by Reboussin, DeMets, Kim, Lan (2000)."""
+    """O'Brien-Fleming-like, two-sided .05, as tabulated by Reboussin, DeMets, Kim, Lan (2000)."""
     assert_allclose(boundaries(alpha, fractions), published, atol=2e-3)
 
 
