@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from config.effects import HttpEffect
-from config.sources import Content, is_log_file
+from config.sources import Content, is_log_file, is_log_query
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -31,7 +31,8 @@ def not_in_force(settings: Settings) -> tuple[str, ...]:
     """Paths of what the settings say beyond the defaults and nothing enforces yet."""
     data = settings.model_dump(by_alias=True, exclude_defaults=True)
     blocks = [place for path in NOT_IN_FORCE for place in _places(data, path.split("."))]
-    unread = [name for name, s in settings.sources.items() if s.content is Content.DECISION_LOG and not is_log_file(s)]
+    logs = {name: s for name, s in settings.sources.items() if s.content is Content.DECISION_LOG}
+    unread = [name for name, s in logs.items() if not is_log_file(s) and not is_log_query(s)]
     unsent = [name for name, effect in settings.effects.items() if not isinstance(effect, HttpEffect)]
     return (*blocks, *(f"sources.{name}" for name in unread), *(f"effects.{name}" for name in unsent))
 

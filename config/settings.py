@@ -20,7 +20,7 @@ from config.overrides import without_password
 from config.people import Approvals, Notify, Person
 from config.privacy import Privacy
 from config.section import Section
-from config.sources import FileSource, Source, is_log_file
+from config.sources import FileSource, Source, SqlSource, is_log_file, is_log_query
 from domain.actions import Action
 from domain.errors import ConfigError
 
@@ -125,6 +125,21 @@ class Settings(Section):
         _, source = found[0]
         return Path(source.path), self._log_options(source, decision_point)
 
+    def log_query(
+        self, decision_point: str | None, name: str | None = None
+    ) -> tuple[str, SqlSource, LogOptions] | None:
+        """The `sql` source that holds the decision log: the one of this name; without a name the only log there is."""
+        queries = {n: s for n, s in self.sources.items() if is_log_query(s)}
+        if name is None:
+            asked = (None, decision_point)
+            queries = {n: s for n, s in queries.items() if decision_point is None or s.decision_point in asked}
+            if len(queries) != 1 or any(is_log_file(s) for s in self.sources.values()):
+                return None
+            name = next(iter(queries))
+        if name not in queries:
+            return None
+        return name, queries[name], self._log_options(queries[name], decision_point)
+
     def not_in_force(self) -> tuple[str, ...]:
         """What the file says and nothing enforces yet."""
         return not_in_force(self)
@@ -151,7 +166,7 @@ class Settings(Section):
             data["stores"] = {key: without_password(str(value)) for key, value in stores.items()}
         return data
 
-    def _log_options(self, source: FileSource, decision_point: str | None) -> LogOptions:
+    def _log_options(self, source: FileSource | SqlSource, decision_point: str | None) -> LogOptions:
         name = decision_point or source.decision_point
         if name is None and len(self.decision_points) == 1:
             name = next(iter(self.decision_points))

@@ -69,6 +69,11 @@ Source = Annotated[
 ]
 
 
+def is_log_query(source: Source) -> TypeGuard[SqlSource]:
+    """Whether its rows are a decision log."""
+    return isinstance(source, SqlSource) and source.content is Content.DECISION_LOG
+
+
 def is_log_file(source: Source) -> TypeGuard[FileSource]:
     """Whether training and evaluation can read it today."""
     return isinstance(source, FileSource) and source.content is Content.DECISION_LOG

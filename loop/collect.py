@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
 
 from collection.raw_records import RawRecord
 from collection.snapshots import SourceAccess, read_snapshot
-from config.sources import RedisStreamSource, Source, is_log_file
+from config.sources import RedisStreamSource, Source, is_log_file, is_log_query
 from domain.errors import AmsoError
 from domain.records import QuarantinedRecord
 from loop.live import BLOCK_SECONDS, say
@@ -90,8 +91,10 @@ def _every(source: Source) -> float:
 
 def _snapshot(workspace: Workspace, name: str, source: Source) -> SourceCount:
     try:
-        if is_log_file(source):
-            read = read_and_record(workspace, *resolve_log(workspace, LogRequest(decision_point=source.decision_point)))
+        if is_log_file(source) or is_log_query(source):
+            path = Path(name) if is_log_query(source) else None
+            request = LogRequest(path, decision_point=source.decision_point)
+            read = read_and_record(workspace, *resolve_log(workspace, request))
             return SourceCount(name, source.content, read.n_rows, read.n_rejected)
         return _take_in(workspace, name, source)
     except AmsoError as error:

@@ -32,7 +32,7 @@ class LogRequest:
 
 
 def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOptions]:
-    """The file to read and how.
+    """The file to read and how; the rows of a query, where a source of kind `sql` is named or is the only log.
 
     Raises:
         UsageError: neither the command line nor the config names a log.
@@ -43,6 +43,9 @@ def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOpt
             "objective.direction is minimize, but rewards can only be maximized so far",
             "log the negative of the metric as the reward, and say direction: maximize",
         )
+    query = _query_of(workspace, request)
+    if query is not None:
+        return query
     path, options = workspace.settings.log_source(request.decision_point, request.path)
     if path is None:
         raise UsageError(
@@ -50,6 +53,16 @@ def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOpt
             "say --log FILE, or add a source of content `decision_log` to the config (`amso init --from FILE` does)",
         )
     return path, _overlay(options, request)
+
+
+def _query_of(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOptions] | None:
+    if request.path is not None and request.path.exists():
+        return None
+    name = None if request.path is None else str(request.path)
+    found = workspace.settings.log_query(request.decision_point, name)
+    if found is None:
+        return None
+    return workspace.queries.log_file(found[0], found[1]), _overlay(found[2], request)
 
 
 def read_and_record(

@@ -16,6 +16,7 @@ from loop.runs import RunDirectory, start_run
 if TYPE_CHECKING:
     from collection.redis_store import RedisWire
     from loop.deciding import Decider
+    from loop.queries import Queries
     from tracker.outcomes import OutcomeRules
 
 
@@ -39,6 +40,13 @@ class Workspace:
 
         stores = self.settings.stores
         return open_wire(stores.redis, self.data_dir, stores.prefix)
+
+    @cached_property
+    def queries(self) -> "Queries":
+        """Decision logs that lie in SQL, as files that end with this workspace."""
+        from loop.queries import Queries
+
+        return Queries(self.settings.sql_url, self.environ)
 
     @cached_property
     def decider(self) -> "Decider":
@@ -75,6 +83,8 @@ class Workspace:
         """Closes what was opened; an embedded Redis of ours ends."""
         if "wire" in self.__dict__:
             self.wire.close()
+        if "queries" in self.__dict__:
+            self.queries.close()
 
 
 def open_workspace(
