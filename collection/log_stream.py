@@ -105,8 +105,9 @@ class LogStream:
 
     def keep_actions(self, is_kept: BoolArray) -> None:
         """Reads on over fewer actions: those that some usable row chose."""
-        assert self._kept is None, "narrow once"
-        self._kept = is_kept
+        everything = Draft.actions_of(self.facts, self.columns)
+        kept = self.actions.keep(is_kept).ids
+        self._kept = np.array([action in kept for action in everything.ids])
 
     def chunks(self, quarantine: Quarantine | None = None) -> Iterator[LogChunk]:
         """The usable rows, a chunk at a time; afterwards `account` has the counts.

@@ -125,6 +125,10 @@ def evaluate_stream(
         if models is None:
             sample.add(chunk, fold)
         evaluator.add(chunk.log, policies.on(chunk.log), _expected(chunk.log, models, fold))
+    chosen = evaluator.n_by_action > 0
+    if not chosen.all() and not stream.columns.logged:  # some action stands in rows alone that cannot be used
+        stream.keep_actions(chosen)
+        return evaluate_stream(stream, candidate, baseline, workspace=workspace, refusals=refusals, report=report)
     return _answer(stream, evaluator, names, sample.log(has_units=stream.has_units), refusals)
 
 

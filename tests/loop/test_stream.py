@@ -139,6 +139,16 @@ def test_rare_action_missing_in_most_chunks__has_support_all_the_same(folder: Pa
     assert found.diagnostics.support_violations == memory.diagnostics.support_violations == 0
 
 
+def test_action_of_unusable_rows_alone__is_none(folder: Path) -> None:
+    frame = make_frame(20_000)[["action", "propensity", "reward"]]
+    frame.loc[[3, 4], "action"], frame.loc[[3, 4], "propensity"] = "ghost", -1.0
+    found = streamed(write(frame, folder / "ghost.parquet"), LogOptions(), policy="uniform").evaluation
+    memory = evaluate_log(read_log(frame), "uniform")
+    assert found.diagnostics.mean_weight == pytest.approx(memory.diagnostics.mean_weight)
+    assert found.verdict is memory.verdict is Verdict.CANNOT_TELL  # every row of ghost was rejected
+    assert found.reasons[0] == memory.reasons[0]
+
+
 def test_what_cannot_be_streamed__says_what_to_do(folder: Path) -> None:
     bare = make_frame(1000).drop(columns="propensity")
     with pytest.raises(InsufficientOverlap, match="no propensities"):
