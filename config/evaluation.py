@@ -18,7 +18,8 @@ class EvaluationConfig:
     propensity_floor: float = 0.01  # smallest estimated propensity; logged ones are never clipped
     min_ess: float = 100.0  # effective rounds; below, the normal approximation is not to be trusted
     min_ess_share: float = 0.01  # the same as a share of the rounds
-    min_tailed_ess_share: float = 0.1  # the same where weights have a tail that the log shows only in part ...
+    min_tailed_ess: float = 200.0  # effective rounds where weights have a tail that the log shows only in part ...
+    min_tailed_ess_share: float = 0.15  # ... and the same as a share of the rounds ...
     tailed_from: float = 0.0  # ... their tail index lies above this; bounded weights have a lower one, or none
     max_weight_share: float = 0.1  # of all weight that one round may carry
     min_step_ess: float = 10.0  # of a panel's weakest step: its marginalised weights are no products (our benchmark)

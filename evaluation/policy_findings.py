@@ -36,12 +36,13 @@ def _few_rounds(d: Diagnostics, config: EvaluationConfig) -> tuple[Finding, ...]
 def _tailed(d: Diagnostics, config: EvaluationConfig) -> tuple[Finding, ...]:
     """A small share of effective rounds is honest where weights are bounded; a tail makes it larger than it is."""
     share = d.ess_share if d.expected_ess_share is None else min(d.ess_share, d.expected_ess_share)
-    if d.tail_index is None or d.tail_index <= config.tailed_from or share >= config.min_tailed_ess_share:
+    is_enough = share >= config.min_tailed_ess_share and d.ess >= config.min_tailed_ess
+    if d.tail_index is None or d.tail_index <= config.tailed_from or is_enough:
         return ()
     text = (
-        f"the log resembles this policy too little: effective sample size {share:.2%} of the rounds, and the weights "
-        f"have a tail (index {d.tail_index:.2f}) whose largest are yet to come; needed are "
-        f"{config.min_tailed_ess_share:.0%}, or bounded weights"
+        f"the log resembles this policy too little: effective sample size {d.ess:,.0f} ({share:.2%} of all), and "
+        f"the weights have a tail (index {d.tail_index:.2f}) whose largest are yet to come; needed are "
+        f"{config.min_tailed_ess:,.0f} and {config.min_tailed_ess_share:.0%}, or bounded weights"
     )
     return (Finding(FindingKind.OVERLAP, round(d.ess), True, text),)
 
