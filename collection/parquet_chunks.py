@@ -9,8 +9,10 @@ from pyarrow import parquet as arrow_parquet
 
 from collection.file_source import Table
 from collection.log_facts import NUMBER, TEXT, TIME, LogFacts
+from collection.values import has_values
 
 CHUNK_ROWS = 65_536  # the columns of a chunk fit the processor's cache
+PEEK_ROWS, MAX_DISTINCT = 4096, 256  # rows looked at, and how many texts a column may hold there to count as few
 BUFFER_BYTES = 1 << 18  # of each column, read at a time: a row group as large as the file costs no more memory
 
 
@@ -22,14 +24,15 @@ class ParquetChunks:
         with arrow_parquet.ParquetFile(path) as file:
             self._schema: pa.Schema = file.schema_arrow
             self._metadata = file.metadata
+            texts = [name for name in self._schema.names if name in text_columns and _is_text(self._type(name))]
+            # few texts that repeat come as codes; a dictionary of ids would cost far more than the ids
+            self._coded = _repeating(file, texts)
         empty = self._schema.empty_table().to_pandas().reset_index(drop=True)
         self.names: Sequence[str] = [str(name) for name in empty]
-        # few texts that repeat come as codes
-        self._coded = [name for name in self.names if name in text_columns and pa.types.is_string(self._type(name))]
 
     @property
     def known(self) -> LogFacts:
-        """By the footer's statistics; columns that lack them are not spoken of."""
+        """By the footer's statistics; a column that lacks them is read until something is found in it."""
         filled = [name for name in self.names if self._is_filled(name)]
         kinds = {name: frozenset({self._kind(name)}) for name in filled}
         return LogFacts(self._metadata.num_rows, frozenset(filled), kinds=kinds)
@@ -63,14 +66,28 @@ class ParquetChunks:
         paths = [self._metadata.schema.column(i).path for i in range(self._metadata.num_columns)]
         leaves = [i for i, path in enumerate(paths) if path == name or path.startswith(f"{name}.")]
         groups = [self._metadata.row_group(i) for i in range(self._metadata.num_row_groups)]
-        return any(_holds_anything(group.column(leaf)) for group in groups for leaf in leaves)
+        found = [_holds_anything(group.column(leaf)) for group in groups for leaf in leaves]
+        if None in found:
+            return any(has_values(table.frame[name]) for _, table in self.chunks([name]))
+        return any(found)
 
 
-def _holds_anything(column: arrow_parquet.ColumnChunkMetaData) -> bool:
-    """Not only missing values and empty text; what has no statistics counts as filled."""
+def _repeating(file: arrow_parquet.ParquetFile, names: list[str]) -> list[str]:
+    first = next(file.iter_batches(PEEK_ROWS, columns=names, use_threads=False), None) if names else None
+    if first is None:
+        return []
+    return [name for name in names if len(first.column(name).unique()) <= MAX_DISTINCT]
+
+
+def _holds_anything(column: arrow_parquet.ColumnChunkMetaData) -> bool | None:
+    """Not only missing values and empty text; None where there are no statistics, as of a column of nothing."""
     statistics = column.statistics
     if statistics is None or not statistics.has_null_count:
-        return True
+        return None
     if column.num_values == statistics.null_count:
         return False
     return statistics.physical_type != "BYTE_ARRAY" or not statistics.has_min_max or statistics.max not in ("", b"")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
