@@ -15,7 +15,7 @@ import numpy as np
 from config.evaluation import EvaluationConfig
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InsufficientOverlap
-from domain.estimates import Diagnostics, Evaluation, Finding, PolicyValueEstimate, Verdict
+from domain.estimates import Diagnostics, Evaluation, Finding, FindingKind, PolicyValueEstimate, Verdict
 from domain.log import LoggedDecisions
 from evaluation.dr import influence_scores
 from evaluation.estimator import Moments, estimate_value, moments_of, point_of, ratio, ratio_gradient
@@ -137,6 +137,7 @@ class StreamEvaluator:
         self._difference = _Sums(design.n_groups)
         self._occupied = None if design.n_groups is None else np.zeros(design.n_groups, dtype=np.bool_)
         self._n_by_action = np.zeros(design.has_support.shape[1], dtype=np.int64)
+        self.tried = np.zeros_like(design.has_support)  # by usable rounds: rows that are rejected try nothing
 
     def add(self, log: LoggedDecisions, targets: tuple[Target, Target], expected_reward: FloatArray) -> None:
         """A chunk, its policies, and the expected rewards (n_rounds, n_actions) of models that did not see it.
@@ -153,6 +154,7 @@ class StreamEvaluator:
         self.n_events += int(np.count_nonzero(log.reward))
         self.sample_weight += float(log.sample_weight.sum())
         self._n_by_action += np.bincount(log.action, minlength=log.n_actions)
+        self.tried[self._cell(log), log.action] = True
         if self._occupied is not None:
             self._occupied[log.unit] = True
         scores = []
@@ -179,7 +181,7 @@ class StreamEvaluator:
         findings: Iterable[Finding] = (),
     ) -> Evaluation:
         """The answer; `sample` is a random sample of the rows, which the checks inside parts look at."""
-        found = (*findings, *log_findings(sample, self.config))
+        found = (*findings, *self._findings(sample))
         diagnostics = [
             self._diagnose(sums, sample, is_logged=name == "logged")
             for name, sums in zip(names, self._policies, strict=True)
@@ -203,14 +205,37 @@ class StreamEvaluator:
             looks=account(Once(), (1 - self.config.confidence) / 2, (1 - self.config.confidence) / 2),
         )
 
+    def _findings(self, sample: LoggedDecisions) -> tuple[Finding, ...]:
+        """What the sample shows, in its name; what it seems to show is asked of all rounds."""
+        found = log_findings(sample, self.config)
+        if len(sample) == self.n_rounds:
+            return found
+        is_true = {
+            FindingKind.ONE_ACTION: np.count_nonzero(self._n_by_action) == 1,
+            FindingKind.ZERO_REWARDS: self.n_events == 0,
+            FindingKind.DUPLICATES: False,  # of two rows alike a sample seldom holds both
+        }
+        kept = [f for f in found if is_true.get(f.kind, True)]
+        scale = self.n_rounds / len(sample)
+        return tuple(
+            replace(f, n_rounds=self.n_rounds)
+            if f.kind in is_true
+            else replace(f, n_rounds=round(scale * f.n_rounds), text=f"in a sample of {len(sample):,} rounds: {f.text}")
+            for f in kept
+        )
+
     def _supported(self, log: LoggedDecisions) -> BoolArray | None:
         """(n_rounds, n_actions) or None where everything was tried everywhere."""
         tried = self.design.has_support
         logged = log.logged_distribution
         if tried.all() and (logged is None or bool((logged > 0).all())):
             return None
-        cell = np.zeros(len(log), dtype=np.int64) if log.cell is None or len(tried) == 1 else log.cell
+        cell = self._cell(log)
         return tried[cell] if logged is None else tried[cell] & (logged > 0)
+
+    def _cell(self, log: LoggedDecisions) -> IntArray:
+        has_cells = log.cell is not None and len(self.design.has_support) > 1
+        return log.cell if has_cells and log.cell is not None else np.zeros(len(log), dtype=np.int64)
 
     def _interval(self) -> Interval:
         moments = self._difference.finish(self._occupied, self.n_rounds, 0.0, 0.0)

@@ -118,18 +118,34 @@ def evaluate_stream(
     start = LOOKED if models is None else LEARNED
     stream.report = lambda share: report(start + (1 - start) * share, "evaluating")
     policies = StreamPolicies((candidate, baseline), workspace)
-    evaluator = StreamEvaluator(_design(stream), config)
-    names = (str(candidate), str(baseline))
-    for chunk in stream.chunks():
-        fold = _fold(chunk, stream, config)
-        if models is None:
-            sample.add(chunk, fold)
-        evaluator.add(chunk.log, policies.on(chunk.log), _expected(chunk.log, models, fold))
+    design = _design(stream)
+    evaluator = _read(stream, policies, design, models, sample if models is None else None)
     chosen = evaluator.n_by_action > 0
     if not chosen.all() and not stream.columns.logged:  # some action stands in rows alone that cannot be used
         stream.keep_actions(chosen)
         return evaluate_stream(stream, candidate, baseline, workspace=workspace, refusals=refusals, report=report)
+    if not np.array_equal(evaluator.tried, design.has_support):  # rejected rows alone tried something somewhere
+        evaluator = _read(stream, policies, replace(design, has_support=evaluator.tried), models, None)
+    names = (str(candidate), str(baseline))
     return _answer(stream, evaluator, names, sample.log(has_units=stream.has_units), refusals)
+
+
+def _read(
+    stream: LogStream,
+    policies: StreamPolicies,
+    design: StreamDesign,
+    models: SampledModels | None,
+    sample: _Sample | None,
+) -> StreamEvaluator:
+    """One reading; `sample` None = it is known already."""
+    config = EvaluationConfig()
+    evaluator = StreamEvaluator(design, config)
+    for chunk in stream.chunks():
+        fold = _fold(chunk, stream, config)
+        if sample is not None:
+            sample.add(chunk, fold)
+        evaluator.add(chunk.log, policies.on(chunk.log), _expected(chunk.log, models, fold))
+    return evaluator
 
 
 def _answer(
