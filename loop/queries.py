@@ -6,6 +6,7 @@ every time. The file holds what the query holds, so only this user may read it, 
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,10 +47,15 @@ class Queries:
         with path.open("w", encoding="utf-8") as file, progress_bar(f"query {name}") as report:
             for record in read_query(name, bare, url):
                 assert isinstance(record, RawRecord)  # rows of a query are never broken
-                file.write(json.dumps(dict(record.fields), default=str) + "\n")
+                file.write(json.dumps(dict(record.fields), default=_plain) + "\n")
                 n_rows += 1
                 if n_rows % ROWS_A_REPORT == 0:
                     report(0.0, f"{n_rows:,} rows")
         if not n_rows:
             raise InvalidSnapshot(f"the query of source {name} returned no rows", "check it, and the table it reads")
         return path
+
+
+def _plain(value: object) -> float | str:
+    """Of what JSON does not know: decimals stay numbers, lest a price become a text; times their ISO text."""
+    return float(value) if isinstance(value, Decimal) else str(value)
