@@ -4,7 +4,7 @@ Holm's step-down (1979, Scandinavian Journal of Statistics 6(2)): with m candida
 that pass leave, and the rest is tested at rate / (those left), until nobody passes. At most `rate` of the time anybody
 passes who should not, whatever the candidates have in common. Reported intervals are Bonferroni's, at rate / m: they
 hold for all candidates at once. A candidate that passes in a later step is promoted although its own interval still
-holds the margin; its reason says so.
+holds the margin; its reason says so. One about which the log cannot tell never passes, so it makes nobody's way easier.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,11 +43,20 @@ class Proof:
     verdict: Verdict
 
 
-def judge_all(differences: Sequence[Difference], rate: float, margin: float) -> tuple[Proof, ...]:
-    """What is proven of each candidate; `rate` is that of any wrong promotion (any wrong rejection) over all looks."""
+def judge_all(
+    differences: Sequence[Difference], rate: float, margin: float, *, is_refused: Sequence[bool]
+) -> tuple[Proof, ...]:
+    """What is proven of each candidate.
+
+    Args:
+        differences: candidate - baseline, one a candidate.
+        rate: of any wrong promotion (any wrong rejection) over all looks.
+        margin: what has to be passed.
+        is_refused: candidates about which nothing can be decided: numbers that are not trusted prove nothing.
+    """
     n, at = len(differences), [cache(d.interval) for d in differences]
-    better = step_down(n, lambda i, own: at[i](own).low > margin, rate)
-    worse = step_down(n, lambda i, own: at[i](own).high < margin, rate)
+    better = step_down(n, lambda i, own: not is_refused[i] and at[i](own).low > margin, rate)
+    worse = step_down(n, lambda i, own: not is_refused[i] and at[i](own).high < margin, rate)
     verdicts = np.select([better, worse], [Verdict.PROMOTE, Verdict.REJECT], Verdict.HOLD)
     return tuple(Proof(at[i](rate / n), Verdict(verdicts[i])) for i in range(n))
 

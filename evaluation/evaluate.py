@@ -107,10 +107,13 @@ def evaluate_candidates(
     taken = [account(looks, rate, d.tail(rate / len(news))) for d in differences]
     notes = [(*describe_looks(t, log), *describe_family(len(news))) for t in taken]
     found = (*findings, *log_findings(log, config))
+    shared = (*refusals_of(found), *old.refusals)
+    is_refused = [bool((*own, *shared, *new.refusals)) for new, own in zip(news, refusals, strict=True)]
+    proofs = judge_all(differences, rate, config.margin, is_refused=is_refused)
     return tuple(
         _answer(log, assessor, (new, old), difference.scores, proof, (look, note), (own, found), config)
         for new, difference, proof, look, note, own in zip(
-            news, differences, judge_all(differences, rate, config.margin), taken, notes, refusals, strict=True
+            news, differences, proofs, taken, notes, refusals, strict=True
         )
     )
 

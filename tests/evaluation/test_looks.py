@@ -19,7 +19,7 @@ from evaluation.forward import fit_forward, time_order
 from evaluation.looks import Anytime, Looks, Once, Scheduled, parse_looks, tail
 from evaluation.scores import mean_interval
 from evaluation.spending import boundaries, error_of, spent
-from evaluation.target import logged_target, target_of_policy
+from evaluation.target import Target, logged_target, target_of_policy
 from policies.baselines import ConstantPolicy
 from tests.evaluation.worlds import ABC, ChainWorld, LookupPolicy, bandit_world, greedy_table
 
@@ -253,3 +253,26 @@ def test_candidates__are_judged_together_and_each_keeps_its_own_refusals() -> No
     assert "one of 3 candidates" in " ".join(together.reasons)
     assert answers[2][0].reasons[0] == "not this one"
     assert answers[1][1].names == ("best", "logged")
+
+
+def test_candidates__one_that_is_refused_makes_nobodys_way_easier() -> None:
+    """Where it seems better than all others its number is not trusted: it is no step of Holm's."""
+    log = make_log()
+    lucky = np.eye(3)[np.where(log.reward > np.median(log.reward), log.action, (log.action + 1) % 3)]
+    refused = Target("trained here", distribution=lucky)
+    seems_better, second = evaluate_candidates(
+        log, (refused, BEST), logged_target(),
+        config=EvaluationConfig(margin=_margin_between_the_steps(log)),
+        rng=np.random.default_rng(0),
+        refusals=(("trained on this log",), ()),
+    )  # fmt: skip
+    assert seems_better[0].verdict is Verdict.CANNOT_TELL
+    assert seems_better[1].difference(0, 1, confidence=0.975).low > _margin_between_the_steps(log)
+    assert second[0].verdict is Verdict.HOLD
+
+
+def _margin_between_the_steps(log: LoggedDecisions) -> float:
+    """Passed by the best policy alone, but not at half the rate."""
+    scores = evaluate_with_scores(log, BEST, logged_target(), rng=np.random.default_rng(0))[1]
+    lows = [scores.difference(0, 1, confidence=c).low for c in (0.95, 0.975)]
+    return sum(lows) / 2
