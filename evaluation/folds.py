@@ -14,9 +14,13 @@ def assign_folds(unit: IntArray, n_folds: int, rng: np.random.Generator) -> IntA
     """
     units, place = np.unique(unit, return_inverse=True)
     if len(units) < 2:
-        raise InvalidSnapshot(
-            f"the log holds {len(units)} unit; an interval needs at least two",
-            "check the unit column, or collect more customers",
-        )
+        raise too_few_units(len(units))
     fold = rng.permutation(len(units)) % min(n_folds, len(units))
     return np.asarray(fold[place], dtype=np.int64)
+
+
+def too_few_units(n: int) -> InvalidSnapshot:
+    """What a log of one customer is told."""
+    return InvalidSnapshot(
+        f"the log holds {n} unit; an interval needs at least two", "check the unit column, or collect more customers"
+    )

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from domain.estimates import Comparison, Diagnostics, Verdict
 from evaluation.scores import Interval
+
+NO_ENDS = "the interval of the difference has no ends: the rewards are too large to reckon with; use a larger unit"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,10 @@ def rule(
     """promote: low > margin; reject: high < margin; hold: the interval contains it; cannot_tell: anything refuses.
 
     Among several candidates `proven` says what is proven of this one; the interval then holds for all of them at once.
+    An interval without ends refuses too: rewards so large that their squares overflow.
     """
+    if not np.isfinite([difference.value, difference.low, difference.high]).all():
+        refusals = (*refusals, NO_ENDS)
     if refusals:
         nothing = Comparison(candidate, baseline, None, None, None)
         return Ruling(Verdict.CANNOT_TELL, nothing, refusals)

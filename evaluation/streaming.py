@@ -19,6 +19,7 @@ from domain.estimates import Diagnostics, Evaluation, Finding, FindingKind, Poli
 from domain.log import LoggedDecisions
 from evaluation.dr import influence_scores
 from evaluation.estimator import Moments, estimate_value, moments_of, point_of, ratio, ratio_gradient
+from evaluation.folds import too_few_units
 from evaluation.gate import describe_weights, rule
 from evaluation.intervals import interval
 from evaluation.log_findings import log_findings
@@ -180,7 +181,14 @@ class StreamEvaluator:
         refusals: Iterable[str] = (),
         findings: Iterable[Finding] = (),
     ) -> Evaluation:
-        """The answer; `sample` is a random sample of the rows, which the checks inside parts look at."""
+        """The answer; `sample` is a random sample of the rows, which the checks inside parts look at.
+
+        Raises:
+            InvalidSnapshot: fewer than two units.
+        """
+        n_clusters = self.n_rounds if self._occupied is None else int(self._occupied.sum())
+        if n_clusters < 2:
+            raise too_few_units(n_clusters)
         found = (*findings, *self._findings(sample))
         diagnostics = [
             self._diagnose(sums, sample, is_logged=name == "logged")

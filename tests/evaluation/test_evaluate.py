@@ -13,8 +13,10 @@ from domain.errors import ConfigError, InvalidSnapshot, MissingColumn, Unsupport
 from domain.estimates import Evaluation, PolicyValueEstimate, Verdict
 from domain.log import LoggedDecisions, LogRead
 from evaluation.evaluate import evaluate, score_policies
+from evaluation.gate import rule
 from evaluation.refusals import read_refusals
 from evaluation.sample_ratio import sample_ratio_p_value
+from evaluation.scores import Interval
 from evaluation.target import Target, logged_target, probabilities_target, target_of_policy
 from policies.baselines import ConstantPolicy, UniformPolicy
 from tests.evaluation.worlds import ABC, BanditWorld, LookupPolicy, bandit_world, click_world, greedy_table
@@ -315,3 +317,10 @@ def test_sample_ratio_of_choices_without_chance_is_not_tested(is_one_hot: bool) 
     two = ActionSet(("a", "b"))
     both = replace(log, actions=two, action=np.minimum(log.action, 1), logged_distribution=None)
     assert sample_ratio_p_value(both) is None
+
+
+def test_interval_without_ends__cannot_tell() -> None:
+    endless = Interval(1.0, float("-inf"), float("inf"), float("inf"), 10)
+    ruling = rule("new", "old", endless, (), margin=0.0, per="round")
+    assert ruling.verdict is Verdict.CANNOT_TELL
+    assert ruling.comparison.difference is None

@@ -149,6 +149,14 @@ def test_action_of_unusable_rows_alone__is_none(folder: Path) -> None:
     assert found.reasons[0] == memory.reasons[0]
 
 
+def test_a_handful_of_rows__is_answered_and_one_customer_is_not(folder: Path) -> None:
+    frame = make_frame(3)[["action", "propensity", "reward"]]
+    assert streamed(write(frame, folder / "few.csv"), LogOptions(), "uniform").evaluation.verdict is Verdict.CANNOT_TELL
+    one = make_frame(50)[["action", "propensity", "reward"]].assign(unit_id="u")
+    with pytest.raises(AmsoError, match="1 unit"):
+        streamed(write(one, folder / "one.csv"), LogOptions(), "uniform")
+
+
 def test_what_cannot_be_streamed__says_what_to_do(folder: Path) -> None:
     bare = make_frame(1000).drop(columns="propensity")
     with pytest.raises(InsufficientOverlap, match="no propensities"):
