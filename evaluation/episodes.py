@@ -26,6 +26,7 @@ class Episodes:
     successor: IntArray  # (n_rounds,) the episode's next round, -1 at its last
     horizon: int  # periods of the longest episode
     features: FloatArray  # (n_rounds, n_features)
+    weight_features: FloatArray  # (n_rounds, n_weight_features) for weights: fewer, as their noise multiplies up
     next_features: FloatArray  # (n_rounds, n_features); zero where terminated or unknown
     kept: FloatArray  # (n_rounds,) probability that observation had not ended before this step
     transition: FloatArray  # (n_rounds,) 1 / probability that what follows is known; zero where it is not
@@ -61,9 +62,10 @@ def lay_out(log: LoggedDecisions) -> Episodes:
     successor = np.where(np.r_[~is_first[1:], False], rows + 1, -1)
     is_known = (successor >= 0) | _has_values(panel.next_context)
     features, next_features = _encode(log, panel, successor, is_known)
+    weight_features = _fit_encoder(log.context, len(log), saturated=False).transform(log.context)
     return Episodes(
-        log, panel, order, np.flatnonzero(is_first), successor, int(panel.step.max()) + 1, features, next_features,
-        _kept(log, panel, successor), _transition(log, panel, is_known),
+        log, panel, order, np.flatnonzero(is_first), successor, int(panel.step.max()) + 1, features, weight_features,
+        next_features, _kept(log, panel, successor), _transition(log, panel, is_known),
     )  # fmt: skip
 
 
@@ -96,7 +98,7 @@ def _check_steps(panel: Panel, is_first: BoolArray) -> None:
 def _encode(
     log: LoggedDecisions, panel: Panel, successor: IntArray, is_known: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
-    encoder = _fit_encoder(log.context, len(log))
+    encoder = _fit_encoder(log.context, len(log), saturated=True)
     features = encoder.transform(log.context)
     following = np.where((successor >= 0)[:, None], features[successor], 0.0)
     last = ~panel.terminated & (successor < 0) & is_known
@@ -105,11 +107,11 @@ def _encode(
     return features, following
 
 
-def _fit_encoder(context: Context, n_rounds: int) -> FeatureEncoder:
-    """Levels wherever a column has few values: what bends in a price would otherwise bias every value of Q."""
-    rich = fit_encoder(context, interactions=True, saturated=True)
+def _fit_encoder(context: Context, n_rounds: int, *, saturated: bool) -> FeatureEncoder:
+    """Saturated: levels wherever a column has few values. What bends in a price would else bias every value of Q."""
+    rich = fit_encoder(context, interactions=True, saturated=saturated)
     is_affordable = rich.n_features <= min(MAX_FEATURES, n_rounds / MIN_ROUNDS_A_FEATURE)
-    return rich if is_affordable else fit_encoder(context, saturated=True)
+    return rich if is_affordable else fit_encoder(context, saturated=saturated)
 
 
 def _kept(log: LoggedDecisions, panel: Panel, successor: IntArray) -> FloatArray:

@@ -37,7 +37,7 @@ def fit_visitation(episodes: Episodes, folds: IntArray, importance_weight: Float
             response = weight[before] * importance_weight[before]
             seen = folds[after] != fold
             weight[after] = _smooth(
-                episodes.features[after], response, episodes.log.sample_weight[after], seen.astype(np.float64)
+                episodes.weight_features[after], response, episodes.log.sample_weight[after], seen.astype(np.float64)
             )
         visitation[folds == fold] = weight[folds == fold]
     return visitation

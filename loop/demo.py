@@ -43,7 +43,7 @@ from loop.text import console, interval, number, progress_bar, table
 from loop.train import TrainAnswer, train
 from loop.wiring import Workspace, open_workspace
 
-N_CUSTOMERS = 16_000
+N_CUSTOMERS = 24_000
 RANDOM_SHARE = 0.6  # of the offers; the rest follows a rule of thumb
 UPSELL_COST = 2.0  # EUR a try; nearly free, it would pay for half a year and ruin the years after, which no log shows
 EXPLORATION = 0.05
