@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from domain.errors import ConfigError
 
+MIN_BOOTSTRAP = 100
+
 
 @dataclass(frozen=True)
 class EvaluationConfig:
@@ -38,8 +40,11 @@ class EvaluationConfig:
             value = getattr(self, name)
             if not 0 < value <= 1 or (value == 1 and name != "discount"):
                 raise ConfigError(f"evaluation.{name} is {value}; expected a number between 0 and 1")
-        if self.n_bootstrap < 0:
-            raise ConfigError(f"evaluation.n_bootstrap is {self.n_bootstrap}; expected 0 or more")
+        if self.n_bootstrap and self.n_bootstrap < MIN_BOOTSTRAP:
+            raise ConfigError(
+                f"{self.n_bootstrap} bootstrap samples are asked for; quantiles need at least {MIN_BOOTSTRAP}",
+                "say --bootstrap 1000, or leave it out",
+            )
         if not 0 < self.false_promotion_rate < 0.5:
             raise ConfigError(
                 f"evaluation.false_promotion_rate is {self.false_promotion_rate}; expected a number between 0 and 0.5"

@@ -31,6 +31,10 @@ from loop.threads import one_thread
 from loop.wiring import Workspace
 from policies.spec import parse_policy_spec
 
+BOOTSTRAPPED = (
+    "intervals of the estimates by resampling customers {n:,} times; the difference, which decides, keeps its own"
+)
+
 
 @dataclass(frozen=True)
 class EvaluateAnswer:
@@ -92,6 +96,7 @@ def evaluate(
     path, options = resolve_log(workspace, request)
     read = read_and_record(workspace, path, options, probability_prefixes=prefixes_of((*policies, baseline)))
     against, notes = baseline_spec(workspace, baseline, read.log.actions, request.decision_point)
+    notes += (BOOTSTRAPPED.format(n=n_bootstrap),) if n_bootstrap else ()
     this_log = log_id(path, options)
     *judged, base = (judge_target(parse_policy_spec(s), read.log, workspace, this_log) for s in (*policies, against))
     (*targets, opponent), rows = all_on_common_rows((*judged, base))
@@ -115,7 +120,7 @@ def evaluate(
         )
         best = leading(evaluations)
         report(0.8, "who gains and who loses")
-        asked = Asked(request, policies, against, seed, this_log)
+        asked = Asked(request, policies, against, seed, this_log, n_bootstrap)
         shown = (targets[best], opponent)
         others = evaluations if len(policies) > 1 else ()
         page = write_report(run, asked, read, log, shown, evaluations[best], found[best][1], candidates=others)

@@ -50,7 +50,8 @@ def resolve_log(workspace: Workspace, request: LogRequest) -> tuple[Path, LogOpt
     if path is None:
         raise UsageError(
             "no decision log is named",
-            "say --log FILE, or add a source of content `decision_log` to the config (`amso init --from FILE` does)",
+            "name the file (`amso evaluate FILE`, elsewhere --log FILE), or add a source of content `decision_log` "
+            "to the config (`amso init --from FILE` does)",
         )
     return path, _overlay(options, request)
 

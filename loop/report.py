@@ -54,6 +54,7 @@ class Asked:
     baseline: str
     seed: int
     log_id: str
+    n_bootstrap: int = 0
 
 
 @dataclass(frozen=True)
@@ -359,6 +360,8 @@ def _command(asked: Asked, looks: LookTaken) -> str:
     parts += [word for action in r.exclude_actions for word in ("--exclude-action", action)]
     parts += [] if r.split is None else ["--split", r.split]
     parts += [] if r.decision_point is None else ["--decision-point", r.decision_point]
+    parts += [] if r.predictions is None else ["--predictions", r.predictions]
+    parts += ["--bootstrap", str(asked.n_bootstrap)] if asked.n_bootstrap else []
     return shlex.join([*parts, "--seed", str(asked.seed)])
 
 

@@ -162,6 +162,10 @@ def test_evaluate__by_bootstrap_gives_much_the_same_intervals() -> None:
     asked = ("evaluate", log, "--policy", "constant:promo", "--baseline", "constant:none")
     analytic, resampled = answer(*asked), answer(*asked, "--bootstrap", "400")
     assert resampled["comparison"] == analytic["comparison"]
+    assert any("resampling customers 400 times" in reason for reason in resampled["reasons"])
+    few = CliRunner().invoke(runner.app, [*asked, "--bootstrap", "2"])
+    assert few.exit_code == 2
+    assert "at least 100" in few.output
     for one, other in zip(resampled["estimates"], analytic["estimates"], strict=True):
         assert one["value"] == other["value"]
         assert one["high"] - one["low"] == pytest.approx(other["high"] - other["low"], rel=0.25)
