@@ -131,6 +131,11 @@ class Clients:
         self.commands.close()
         self.blocking.close()
 
+    def forget(self) -> None:
+        """Closes what nobody reads from: under another thread's read a closed socket is no lost connection."""
+        for client in (self.commands, self.blocking):
+            client.connection_pool.disconnect(inuse_connections=False)
+
 
 class Link:
     """Makes the clients when they are first needed, and again when the embedded server was lost."""
@@ -168,6 +173,8 @@ class Link:
             with self._guard:
                 is_lost = self._server is not None and not self._server.answers
                 if is_lost and self._clients is clients:
+                    clients.forget()
+                    self._clients = None
                     self._let_go()
             raise
 
