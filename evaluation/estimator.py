@@ -16,6 +16,8 @@ from domain.estimates import PolicyValueEstimate
 from evaluation.intervals import Spread, interval, spread_of, spread_of_influences
 from evaluation.rounds import Rounds
 
+LEAST_DIGITS = 1e-10  # of the terms of a variance that may cancel; doubles hold 1e-16 of them
+
 
 class Estimator(Protocol):
     """value(totals) must not change when all rounds are doubled (homogeneous of degree 0)."""
@@ -108,13 +110,15 @@ class Point:
 
     value: float
     spread: Spread
+    has_digits: bool = True  # False: the spread is what rounding left over
 
 
 def point_of(value: float, gradient: FloatArray, moments: Moments) -> Point:
     """A value with its gradient (n_terms,) at the totals."""
     second = float(gradient @ moments.cross @ gradient)
     third = float(moments.third @ gradient @ gradient @ gradient)
-    return Point(value, spread_of(second, third, moments.n_clusters))
+    largest = float(np.abs(gradient) @ np.abs(moments.cross) @ np.abs(gradient))
+    return Point(value, spread_of(second, third, moments.n_clusters), has_digits=second >= LEAST_DIGITS * largest)
 
 
 def locate(estimator: Estimator, rounds: Rounds) -> Point:
@@ -128,7 +132,7 @@ def _estimate(
     estimator: Estimator, point: Point, policy: str, confidence: float, ess: float, n_rounds: int
 ) -> PolicyValueEstimate:
     low, high = interval(point.value, point.spread, confidence)
-    stderr, trusted = point.spread.stderr, estimator.is_consistent
+    stderr, trusted = point.spread.stderr, estimator.is_consistent and point.has_digits
     return PolicyValueEstimate(policy, estimator.name, point.value, low, high, stderr, ess, n_rounds, trusted=trusted)
 
 

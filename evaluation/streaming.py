@@ -202,7 +202,7 @@ class StreamEvaluator:
         ruling = rule(*names, self._interval(), forbidden, margin=self.config.margin, per=EVERY_ROUND)
         is_trusted = ruling.verdict is not Verdict.CANNOT_TELL
         estimates = [e for name, sums in zip(names, self._policies, strict=True) for e in self._estimates(name, sums)]
-        estimates = estimates[: len(ESTIMATORS)] if names[0] == names[1] else estimates
+        estimates = estimates[: len(estimates) // 2] if names[0] == names[1] else estimates
         return Evaluation(
             estimates=tuple(replace(e, trusted=is_trusted and e.trusted) for e in estimates),
             comparison=ruling.comparison,

@@ -76,6 +76,7 @@ def evaluate(
         seed=seed,
         looks=looks,
         run=run.path,
+        is_streamed=True,
     )
     return answer
 

@@ -57,10 +57,11 @@ def keep_evaluations(
     seed: int,
     looks: Looks,
     run: Path,
+    is_streamed: bool = False,
 ) -> None:
     """The verdicts of one run of `evaluate`, one a candidate; `candidates` and `baseline` are SPECs."""
     named = [servable(workspace, candidate) for candidate in candidates]
-    more: dict[str, object] = {}
+    more: dict[str, object] = {"streamed": True} if is_streamed else {}
     if not isinstance(looks, Once):
         more["looks"] = {"kind": looks.kind, **asdict(looks)}
     if len(candidates) > 1:

@@ -138,6 +138,14 @@ def test_constant_reward_one_has_value_one_by_snips(seed: int) -> None:
     assert answer.stderr == pytest.approx(0.0, abs=1e-7)
 
 
+def test_moments_of_huge_rewards__are_not_trusted_where_rounding_is_all_that_is_left() -> None:
+    rounds = random_rounds(np.random.default_rng(0), 2000)
+    far = replace(rounds, reward=rounds.reward + 1e9, importance_weight=np.ones(2000), cluster=np.arange(2000))
+    snips = SelfNormalizedInversePropensityScoring()
+    assert estimate(snips, far).trusted
+    assert not estimate_value(snips, collect_moments(snips, far), "candidate", 0.95).trusted
+
+
 def test_without_any_weight_only_the_direct_method_speaks() -> None:
     rounds = make_rounds_of(reward=[1.0, 2.0], weight=[0.0, 0.0], v=[1.0, 3.0])
     assert [e.estimator for e in estimate_all(rounds, "candidate", 0.95)] == ["dm"]
