@@ -54,18 +54,17 @@ class TabularMarket:
         return np.asarray(drawn[:, None], dtype=np.float64)
 
     def advance(self, state: FloatArray, action: IntArray, rng: np.random.Generator) -> Transition:
-        s = self.index(state)
-        n = len(s)
+        n, cell = len(state), self.index(state) * len(self.actions) + action
         draws = rng.random((3, n))
-        terminated = draws[0] < self.churn_rate[s, action]
-        bonus = np.where(draws[1] < self.bonus_rate[s, action], self.bonus_amount[s, action], 0.0)
-        paid = self.base_amount[s, action] + bonus + self.noise_amount * rng.standard_normal(n)
-        reward = np.where(terminated, 0.0, paid) - self.cost_amount[action]
-        branch = (draws[2][:, None] >= self._branch_edges[s, action]).sum(axis=1)
-        return Transition(self.next_state[s, action, branch][:, None].astype(np.float64), reward, terminated)
+        terminated = draws[0] < self.churn_rate.take(cell)
+        bonus = np.where(draws[1] < self.bonus_rate.take(cell), self.bonus_amount.take(cell), 0.0)
+        paid = self.base_amount.take(cell) + bonus + self.noise_amount * rng.standard_normal(n)
+        reward = np.where(terminated, 0.0, paid) - self.cost_amount.take(action)
+        following = self.next_state.take(cell * self.next_state.shape[2] + self._branch(cell, draws[2]))
+        return Transition(following[:, None].astype(np.float64), reward, terminated)
 
     def observe(self, state: FloatArray) -> Observation:
-        return self._observations[self.index(state)]
+        return self._observations.take(self.index(state), axis=0)
 
     def context(self, state: FloatArray) -> Context:
         return self.states.take(self.index(state))
@@ -81,10 +80,22 @@ class TabularMarket:
     def _initial_edges(self) -> FloatArray:
         return np.cumsum(self.initial_distribution)
 
+    def _branch(self, cell: IntArray, draw: FloatArray) -> IntArray:
+        """(n,) how many edges of its cell each draw reaches: its branch, by binary search in all cells at once."""
+        step = self._branch_edges.shape[1]
+        first = cell * step
+        place = first.copy()
+        while step := step // 2:
+            place += step * (draw >= self._branch_edges.take(place + (step - 1)))
+        return np.asarray(place - first, dtype=np.int64)
+
     @cached_property
     def _branch_edges(self) -> FloatArray:
-        """(n_states, n_actions, n_branches - 1): a draw at or above an edge belongs to a later branch."""
-        return np.cumsum(self.next_rate, axis=2)[:, :, :-1]
+        """(n_cells, a power of two) cumulated rates of all branches but the last, filled up with infinity."""
+        n_edges = self.next_rate.shape[2] - 1
+        edges = np.full((self.churn_rate.size, 1 << n_edges.bit_length()), np.inf)
+        edges[:, :n_edges] = np.cumsum(self.next_rate, axis=2)[:, :, :-1].reshape(-1, n_edges)
+        return edges
 
     @cached_property
     def _observations(self) -> Observation:
