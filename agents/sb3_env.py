@@ -1,10 +1,12 @@
 """stable-baselines3's view of a market: its VecEnv over our batched MarketCore. Same seed, same trajectories.
 
-SB3 learns of an ended episode through `infos`: the last observation and whether only the horizon ended it.
+SB3 learns of an ended episode through `infos`, a dict a customer: the last observation and whether only the horizon
+ended it. Thousands of dicts cost as much as the market's own step, so they are made when somebody reads one.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 from gymnasium import spaces
@@ -13,7 +15,38 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from domain.arrays import BoolArray, IntArray
-from env.market import MarketCore
+from env.market import MarketCore, MarketStep
+
+
+class StepInfos(Sequence[dict[str, Any]]):
+    """One period's `infos`, made at the first reading; from then on a list that may be written into."""
+
+    def __init__(self, step: MarketStep) -> None:
+        self.step = step  # the same as arrays
+
+    @cached_property
+    def _infos(self) -> list[dict[str, Any]]:
+        step = self.step
+        ended = np.flatnonzero(step.terminated | step.truncated)
+        infos: list[dict[str, Any]] = [{} for _ in range(len(step.reward))]
+        for row, last, truncated in zip(
+            ended.tolist(), step.final_observation, step.truncated[ended].tolist(), strict=True
+        ):
+            infos[row] = {"terminal_observation": last, "TimeLimit.truncated": truncated}
+        return infos
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        return self._infos[index]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._infos)
+
+    def __len__(self) -> int:
+        return len(self.step.reward)
 
 
 class MarketVecEnv(VecEnv):
@@ -39,11 +72,8 @@ class MarketVecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         step = self.core.step(self._action)
-        ended = step.terminated | step.truncated
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for row, last in zip(np.flatnonzero(ended), step.final_observation, strict=True):
-            infos[row] = {"terminal_observation": last, "TimeLimit.truncated": bool(step.truncated[row])}
-        return step.observation, step.reward.astype(np.float32), ended, infos
+        infos: Any = StepInfos(step)  # SB3 declares a list and reads a sequence
+        return step.observation, step.reward.astype(np.float32), step.terminated | step.truncated, infos
 
     def action_masks(self) -> BoolArray:
         """(n_customers, n_actions) what may be chosen now."""
