@@ -6,9 +6,10 @@ Protocol, the same for whoever is timed: the clock (process_time, one thread) st
 while it is examined. An exam is the exact score of the greedy policy over all states, every 2 % of the training. The
 time to .95 is that of the first exam which reaches it and is followed by two more that do; none if LIMIT_SECONDS pass.
 
-What we do for the peer: rewards are divided by their standard deviation over 5,000 uniform steps (on raw ones its Huber
-loss learns another policy), inside the market's tables, so that it costs nothing a step; the learning rate may fall
-linearly; everything else was searched (peer_search.py). Writes peer.json: the best of that search on seeds 0, 1, ...
+What we do for the peer: rewards are divided by a multiple of their standard deviation over 5,000 uniform steps (its
+Huber loss learns another policy where errors are much larger than 1), inside the market's tables, so that it costs
+nothing a step; the learning rate may fall linearly; that multiple and everything else were searched (peer_search.py).
+Writes peer.json: the best of that search on seeds 0, 1, ...
 """
 
 import json
@@ -47,6 +48,7 @@ SEARCH = Path(__file__).parent / "peer_search.json"
 class PeerConfig:
     """What SB3's DQN leaves open, in its own words."""
 
+    reward_deviations: float  # the unit of rewards: this many standard deviations
     n_envs: int
     total_timesteps: int
     learning_rate: float
@@ -126,7 +128,7 @@ def train_peer(
     clock = Clock()
     deviation = reward_deviation(tables, seed)
     with clock.paused():
-        tables = customer_tables(_in_units_of(deviation, market))
+        tables = customer_tables(_in_units_of(config.reward_deviations * deviation, market))
     env = DummyVecEnv([partial(OneCustomerEnv, tables, horizon=HORIZON) for _ in range(config.n_envs)])
     model = _model(env, config, market.discount, seed)
 
