@@ -1,23 +1,28 @@
 """One core, three views: the same trajectories, the right last observations, Gymnasium's own checker."""
 
-import warnings
 from dataclasses import dataclass
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector.utils import batch_space
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from analysis.features import FeatureEncoder, fit_encoder
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.context import Context
 from domain.errors import UnsupportedAction
-from env.market import MarketCore, Observation, Transition
+from env.market import Dynamics, MarketCore, Observation, Transition
 from env.reference.subscription import subscription_market
 from env.registration import ENV_ID, register_envs
 from env.single import MarketEnv
 from env.vector import MarketVectorEnv
+from tests.env.views import VIEWS, LateCore, View, Watched, assert_same, market
+
+MARKETS = ("reference", "fitted")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ class Countdown:
 
 def make_countdown() -> Countdown:
     return Countdown(ActionSet(("stay", "leave")), fit_encoder(Context({"count": np.arange(-5.0, 20.0)}, 25)))
+
+
+def some_actions(dynamics: Dynamics, n: int, n_periods: int = 40) -> list[IntArray]:
+    """Each (n,)."""
+    return list(np.random.default_rng(1).integers(len(dynamics.actions), size=(n_periods, n)))
 
 
 def test_core__leaving_and_horizon_end_episodes_with_their_own_last_observation() -> None:
@@ -84,44 +94,84 @@ def test_core__same_seed_same_bytes() -> None:
     assert play() == play()
 
 
-def test_vector_view__follows_the_core() -> None:
-    core = MarketCore(subscription_market(), 20, horizon=4, seed=0)
-    envs = MarketVectorEnv(20, horizon=4)
-    np.testing.assert_array_equal(core.reset(3), envs.reset(seed=3)[0])
-    actions = np.random.default_rng(1)
-    for _ in range(10):
-        action = actions.integers(5, size=20)
-        moved, (observation, reward, terminated, truncated, info) = core.step(action), envs.step(action)
-        np.testing.assert_array_equal(moved.observation, observation)
-        np.testing.assert_array_equal(moved.reward, reward)
-        np.testing.assert_array_equal(moved.terminated, terminated)
-        np.testing.assert_array_equal(moved.truncated, truncated)
+@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.parametrize(("view", "n"), [("vector", 40), ("vector", 1), ("sb3", 40), ("sb3", 1), ("single", 1)])
+def test_every_view__follows_the_core(view: str, n: int, name: str) -> None:
+    plain, viewed = (VIEWS[v](market(name), n, horizon=4, seed=3) for v in ("core", view))
+    np.testing.assert_array_equal(plain.first, viewed.first)
+    terminated = truncated = 0
+    for action in some_actions(market(name), n):
+        expected = plain.step(action)
+        assert_same(expected, viewed.step(action))
+        terminated, truncated = terminated + expected.terminated.sum(), truncated + expected.truncated.sum()
+    assert min(terminated, truncated) > 2
+
+
+def check_last_observations(view: View, watched: Watched, actions: list[IntArray]) -> None:
+    """They are of the states that the market led to, of who left as of who was truncated, and of nobody's successor."""
+    kinds = np.zeros(2)
+    for action in actions:
+        moved = view.step(action)
+        ended = np.flatnonzero(moved.terminated | moved.truncated)
+        np.testing.assert_array_equal(moved.final_observation, watched.observe(watched.reached[ended]))
+        np.testing.assert_array_equal(moved.observation, watched.observe(view.core.state))
+        kinds += moved.terminated.sum(), moved.truncated.sum()
+    assert kinds.min() > 2
+
+
+@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.parametrize("view", VIEWS)
+def test_last_observation__is_of_the_customer_who_ended(view: str, name: str) -> None:
+    watched, n = Watched(market(name)), 1 if view == "single" else 40
+    check_last_observations(VIEWS[view](watched, n, horizon=4, seed=3), watched, some_actions(watched, n))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_last_observation__taken_after_the_replacement_is_noticed(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tests.env.views", "env.vector", "env.single"):
+        monkeypatch.setattr(f"{module}.MarketCore", LateCore)
+    watched, n = Watched(market("reference")), 1 if view == "single" else 40
+    with pytest.raises(AssertionError, match="not equal"):
+        check_last_observations(VIEWS[view](watched, n, horizon=4, seed=3), watched, some_actions(watched, n))
+
+
+@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.filterwarnings("error")
+def test_gymnasium__accepts_one_customer(name: str) -> None:
+    register_envs()
+    register_envs()
+    for horizon in (3, 60):
+        check_env(gymnasium.make(ENV_ID, dynamics=market(name), horizon=horizon).unwrapped)
+
+
+@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.filterwarnings("error")
+def test_gymnasium__accepts_many_customers(name: str) -> None:
+    """Spaces, and the wrappers that refuse a vector environment whose autoreset they do not understand."""
+    register_envs()
+    envs = RecordEpisodeStatistics(gymnasium.make_vec(ENV_ID, num_envs=7, dynamics=market(name), horizon=5))
+    assert envs.observation_space == batch_space(envs.single_observation_space, 7)
+    assert envs.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    observation, _ = envs.reset(seed=0)
+    envs.action_space.seed(0)
+    for _ in range(20):
+        assert envs.observation_space.contains(observation)
+        observation, reward, terminated, truncated, _ = envs.step(envs.action_space.sample())
+        assert reward.shape == (7,)
+        assert terminated.dtype == truncated.dtype == np.bool_
+
+
+@pytest.mark.parametrize("name", MARKETS)
+def test_vector_view__of_one_is_what_gymnasium_makes_of_the_single_view(name: str) -> None:
+    """Its own vectorization, with the same autoreset: `final_obs` in the same form."""
+    theirs = SyncVectorEnv([lambda: MarketEnv(market(name), horizon=4)], autoreset_mode=AutoresetMode.SAME_STEP)
+    ours = MarketVectorEnv(1, market(name), horizon=4)
+    np.testing.assert_array_equal(theirs.reset(seed=3)[0], ours.reset(seed=3)[0])
+    for action in some_actions(market(name), 1):
+        (*expected, info), (*found, our_info) = theirs.step(action), ours.step(action)
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert ("final_obs" in info) == ("final_obs" in our_info)
         if "final_obs" in info:
-            np.testing.assert_array_equal(np.stack(info["final_obs"][info["_final_obs"]]), moved.final_observation)
-
-
-def test_single_view__follows_the_core() -> None:
-    core, env = MarketCore(subscription_market(), 1, horizon=4, seed=0), MarketEnv(horizon=4)
-    np.testing.assert_array_equal(core.reset(3)[0], env.reset(seed=3)[0])
-    actions = np.random.default_rng(1)
-    for _ in range(30):
-        action = actions.integers(5, size=1)
-        moved, (observation, reward, terminated, truncated, _) = core.step(action), env.step(action[0])
-        assert (moved.reward[0], moved.terminated[0], moved.truncated[0]) == (reward, terminated, truncated)
-        if terminated or truncated:
-            np.testing.assert_array_equal(moved.final_observation[0], observation)
-            observation = env.reset()[0]
-        np.testing.assert_array_equal(moved.observation[0], observation)
-
-
-def test_gymnasium__accepts_the_views() -> None:
-    register_envs()
-    register_envs()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check_env(gymnasium.make(ENV_ID).unwrapped)
-        check_env(gymnasium.make(ENV_ID, dynamics=subscription_market(), horizon=3).unwrapped)
-        envs = gymnasium.make_vec(ENV_ID, num_envs=7, horizon=5)
-    observations, _ = envs.reset(seed=0)
-    assert envs.observation_space.contains(observations)
-    assert envs.metadata["autoreset_mode"] is gymnasium.vector.AutoresetMode.SAME_STEP
+            np.testing.assert_array_equal(info["_final_obs"], our_info["_final_obs"])
+            np.testing.assert_array_equal(info["final_obs"][0], our_info["final_obs"][0])
