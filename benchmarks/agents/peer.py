@@ -114,14 +114,9 @@ def seconds_to_target(exams: list[Exam]) -> float | None:
 
 
 def train_peer(
-    market: TabularMarket,
-    config: PeerConfig,
-    seed: int,
-    *,
-    limit_seconds: float = LIMIT_SECONDS,
-    is_hopeless: Callable[[list[Exam]], bool] = lambda _: False,
+    market: TabularMarket, config: PeerConfig, seed: int, *, limit_seconds: float = LIMIT_SECONDS
 ) -> list[Exam]:
-    """The exams of one training, until the target is reached for good, the limit passes or it is hopeless."""
+    """The exams of one training, until the target is reached for good or the limit passes."""
     examiner, observations = Examiner(market), torch.from_numpy(market.encoder.transform(market.states)).float()
     tables = customer_tables(market)
     pay_imports()
@@ -136,7 +131,7 @@ def train_peer(
         with torch.no_grad():
             return examiner.score(model.q_net(observations).double().numpy())
 
-    watch = _Watch(clock, examine, config.total_timesteps // config.n_envs // EXAMS, limit_seconds, is_hopeless)
+    watch = _Watch(clock, examine, config.total_timesteps // config.n_envs // EXAMS, limit_seconds)
     model.learn(config.total_timesteps, callback=watch)
     return watch.exams
 
@@ -197,18 +192,11 @@ def _model(env: DummyVecEnv, config: PeerConfig, discount: float, seed: int) -> 
 class _Watch(BaseCallback):
     """Examines every `every` steps of all envs, and ends the training when there is nothing left to learn from it."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        examine: Callable[[], float],
-        every: int,
-        limit_seconds: float,
-        is_hopeless: Callable[[list[Exam]], bool],
-    ) -> None:
+    def __init__(self, clock: Clock, examine: Callable[[], float], every: int, limit_seconds: float) -> None:
         super().__init__()
         self.exams: list[Exam] = []
-        self._clock, self._examine, self._every = clock, examine, every
-        self._limit_seconds, self._is_hopeless = limit_seconds, is_hopeless
+        self._clock, self._examine = clock, examine
+        self._every, self._limit_seconds = every, limit_seconds
 
     def _on_step(self) -> bool:
         is_over = self._clock.seconds >= self._limit_seconds
@@ -216,18 +204,17 @@ class _Watch(BaseCallback):
             return True
         with self._clock.paused():
             self.exams.append(Exam(self._clock.seconds, self._examine()))
-            return not (is_over or seconds_to_target(self.exams) is not None or self._is_hopeless(self.exams))
+            return not is_over and seconds_to_target(self.exams) is None
 
 
 def main() -> None:
     commit, market = head_commit(), subscription_market()
-    trial = min(json.loads(SEARCH.read_text())["results"], key=rank)
-    config, rows = config_of(trial), []
+    config, rows = searched_config(), []
     for seed in range(int(sys.argv[1]) if len(sys.argv) > 1 else 5):
         exams = train_peer(market, config, seed)
         rows.append({"seed": seed, **summary(exams)})
         print(rows[-1]["cpu_seconds"], rows[-1]["last_score"], flush=True)
-    design = {"config": asdict(config), "trial": trial["trial"], "target": TARGET, "limit_seconds": LIMIT_SECONDS}
+    design = {"config": asdict(config), "target": TARGET, "limit_seconds": LIMIT_SECONDS}
     write_record(Path(__file__).parent / "peer.json", rows, design, commit=commit)
 
 
@@ -236,19 +223,19 @@ def summary(exams: list[Exam]) -> dict[str, object]:
     reached = seconds_to_target(exams)
     return {
         "cpu_seconds": None if reached is None else round(reached, 2),
+        "cpu_seconds_spent": round(exams[-1].cpu_seconds, 2),
         "last_score": round(exams[-1].score, 4),
         "best_score": round(max(exam.score for exam in exams), 4),
-        "exams": [[round(exam.cpu_seconds, 2), round(exam.score, 4)] for exam in exams],
     }
 
 
-def rank(row: dict[str, Any]) -> tuple[float, float]:
-    """The fastest first; among those who did not reach the target, the best at the end."""
-    return row["cpu_seconds"] or np.inf, -row["last_score"]
+def searched_config() -> PeerConfig:
+    """The winner of the search."""
+    return config_of(json.loads(SEARCH.read_text())["results"]["winner"])
 
 
-def config_of(trial: dict[str, Any]) -> PeerConfig:
-    return PeerConfig(**(trial["config"] | {"net_arch": tuple(trial["config"]["net_arch"])}))
+def config_of(row: dict[str, Any]) -> PeerConfig:
+    return PeerConfig(**(row["config"] | {"net_arch": tuple(row["config"]["net_arch"])}))
 
 
 if __name__ == "__main__":

@@ -4,28 +4,28 @@
 
 Thirty trials, each one training under the protocol of benchmarks/agents/peer.py on a seed of its own (1000 + trial;
 reported seeds are 0 to 4), drawn uniformly from `RANGES` by the same seed. Whoever reaches .95 soonest in CPU time
-wins; among those who don't in LIMIT_SECONDS, the best score. A trial is given up when at REVIEW_SECONDS it scores
-MARGIN below the median of what the three best so far had scored by then. The first trial is what we chose by hand, and
-the ranges leave out what a pilot showed to be hopeless: rewards in single standard deviations end at .5.
+leads. A trial is given up when it has taken half as long again as the leader did, or LIMIT_SECONDS. One seed is luck,
+so the three fastest are trained on FINAL_SEEDS as well, and the least median of all three times wins.
 
-Every trial's row is written to peer_search.json as soon as it ends; a later run goes on after the last one.
+The first trial is what we chose by hand, and the ranges leave out what pilots showed to be hopeless: rewards in single
+standard deviations end at .5. Every row is written to peer_search.json as soon as it is there; a later run goes on.
 """
 
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from benchmarks.agents.peer import SEARCH, Exam, PeerConfig, rank, summary, train_peer
+from benchmarks.agents.peer import SEARCH, PeerConfig, config_of, summary, train_peer
 from benchmarks.record import head_commit, write_record
 from env.reference.subscription import subscription_market
 
 N_TRIALS, FIRST_SEED = 30, 1000
-LIMIT_SECONDS, REVIEW_SECONDS, MARGIN = 60.0, 20.0, 0.2
+N_FINALISTS, FINAL_SEEDS = 3, (2000, 2001)
+LIMIT_SECONDS, SLACK = 60.0, 1.5
 RANGES: dict[str, tuple[Any, ...]] = {
     "reward_deviations": (5.0, 20.0, 50.0),
     "n_envs": (16, 64),
@@ -58,6 +58,7 @@ BY_HAND = PeerConfig(
     learning_starts=5_000,
     net_arch=(64, 64),
 )
+Row = dict[str, Any]  # as written
 
 
 def draw_config(trial: int) -> PeerConfig:
@@ -70,52 +71,52 @@ def draw_config(trial: int) -> PeerConfig:
     return PeerConfig(learning_rate=float(np.exp(rng.uniform(low, high))), **drawn)
 
 
-def score_at(exams: list[Any], seconds: float) -> float:
-    """Of the last exam (its seconds and its score) until then; the first one's where there was none."""
-    scores = [score for at, score in exams if at <= seconds]
-    return float(scores[-1] if scores else exams[0][1])
+def seconds(row: Row) -> float:
+    """To the target; infinite where it was not reached."""
+    return float("inf") if row["cpu_seconds"] is None else float(row["cpu_seconds"])
 
 
-def is_hopeless(exams: list[Exam], rows: list[dict[str, Any]]) -> bool:
-    """Is the review due, and is the trial far behind the three best so far?"""
-    if exams[-1].cpu_seconds < REVIEW_SECONDS or len(rows) < 3:
-        return False
-    best = sorted(rows, key=rank)[:3]
-    mine = score_at([(exam.cpu_seconds, exam.score) for exam in exams], REVIEW_SECONDS)
-    return mine < median(score_at(row["exams"], REVIEW_SECONDS) for row in best) - MARGIN
+def run(trial: int, config: PeerConfig, seed: int, limit_seconds: float) -> Row:
+    exams = train_peer(subscription_market(), config, seed, limit_seconds=limit_seconds)
+    return {"trial": trial, "seed": seed, "config": asdict(config), **summary(exams)}
 
 
-def run(trial: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    config = draw_config(trial)
-    exams = train_peer(
-        subscription_market(),
-        config,
-        FIRST_SEED + trial,
-        limit_seconds=LIMIT_SECONDS,
-        is_hopeless=lambda exams: is_hopeless(exams, rows),
-    )
-    return {"trial": trial, "config": asdict(config), **summary(exams)}
+def winner(trials: list[Row], finals: list[Row]) -> Row | None:
+    """By the median of all its times; None until every final has been run."""
+    finalists = sorted(trials, key=seconds)[:N_FINALISTS]
+    if len(finals) < len(finalists) * len(FINAL_SEEDS):
+        return None
+    return min(finalists, key=lambda row: median(seconds(r) for r in [row, *finals] if r["trial"] == row["trial"]))
 
 
-def main() -> None:
-    commit, rows = head_commit(), earlier(SEARCH)
+def save(trials: list[Row], finals: list[Row], commit: str) -> None:
     design = {
         "ranges": {**RANGES, "learning_rate": LEARNING_RATE},
         "limit_seconds": LIMIT_SECONDS,
-        "review_seconds": REVIEW_SECONDS,
-        "margin": MARGIN,
+        "slack": SLACK,
         "first_seed": FIRST_SEED,
+        "final_seeds": FINAL_SEEDS,
     }
-    for trial in range(len(rows), int(sys.argv[1]) if len(sys.argv) > 1 else N_TRIALS):
-        rows.append(run(trial, rows))
-        write_record(SEARCH, rows, design, commit=commit)
-        print(trial, rows[-1]["cpu_seconds"], rows[-1]["last_score"], rows[-1]["config"], flush=True)
+    best = winner(trials, finals) if len(trials) >= N_TRIALS else None
+    write_record(SEARCH, {"winner": best, "trials": trials, "finals": finals}, design, commit=commit)
 
 
-def earlier(path: Path) -> list[dict[str, Any]]:
-    """Rows of an earlier run."""
-    rows: list[dict[str, Any]] = json.loads(path.read_text())["results"] if path.exists() else []
-    return rows
+def main() -> None:
+    commit = head_commit()
+    known = json.loads(SEARCH.read_text())["results"] if SEARCH.exists() else {"trials": [], "finals": []}
+    trials, finals = known["trials"], known["finals"]
+    for trial in range(len(trials), int(sys.argv[1]) if len(sys.argv) > 1 else N_TRIALS):
+        limit = min([LIMIT_SECONDS, *(SLACK * seconds(row) for row in trials)])
+        trials.append(run(trial, draw_config(trial), FIRST_SEED + trial, limit))
+        save(trials, finals, commit)
+        print(trial, trials[-1]["cpu_seconds"], trials[-1]["best_score"], trials[-1]["config"], flush=True)
+    if len(trials) < N_TRIALS:
+        return
+    entries = [(row, seed) for row in sorted(trials, key=seconds)[:N_FINALISTS] for seed in FINAL_SEEDS]
+    for row, seed in entries[len(finals) :]:
+        finals.append(run(row["trial"], config_of(row), seed, LIMIT_SECONDS))
+        save(trials, finals, commit)
+        print("final", row["trial"], seed, finals[-1]["cpu_seconds"], flush=True)
 
 
 if __name__ == "__main__":
