@@ -107,6 +107,17 @@ def test_every_view__follows_the_core(view: str, n: int, name: str) -> None:
     assert min(terminated, truncated) > 2
 
 
+def test_single_view__resets_in_mid_episode_too() -> None:
+    """To a fresh customer, whose state is the core's; also right after a customer had ended."""
+    env = MarketEnv(market("reference"), horizon=4)
+    env.reset(seed=3)
+    for period, action in enumerate(some_actions(market("reference"), 1)):
+        observation, _, terminated, truncated, _ = env.step(action[0])
+        if terminated or truncated or period % 3 == 0:
+            observation, _ = env.reset()
+        np.testing.assert_array_equal(observation, env.core.dynamics.observe(env.core.state)[0])
+
+
 def check_last_observations(view: View, watched: Watched, actions: list[IntArray]) -> None:
     """They are of the states that the market led to, of who left as of who was truncated, and of nobody's successor."""
     kinds = np.zeros(2)
