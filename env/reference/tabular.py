@@ -94,7 +94,7 @@ class TabularMarket:
         """(n_cells, a power of two) cumulated rates of all branches but the last, filled up with infinity."""
         n_edges = self.next_rate.shape[2] - 1
         edges = np.full((self.churn_rate.size, 1 << n_edges.bit_length()), np.inf)
-        edges[:, :n_edges] = np.cumsum(self.next_rate, axis=2)[:, :, :-1].reshape(-1, n_edges)
+        edges[:, :n_edges] = np.cumsum(self.next_rate, axis=2)[:, :, :-1].reshape(len(edges), n_edges)
         return edges
 
     @cached_property
