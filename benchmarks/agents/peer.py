@@ -72,14 +72,14 @@ class Exam:
 
 @dataclass(frozen=True)
 class Examiner:
-    """Scores greedy policies; what they are measured against is solved once."""
+    """`exact.score_distribution`; what a policy is measured against is solved once."""
 
     market: TabularMarket
 
-    def score(self, action_value: FloatArray) -> float:
-        """Of the policy greedy in (n_states, n_actions)."""
+    def score(self, distribution: FloatArray) -> float:
+        """Of the policy (n_states, n_actions)."""
         low, high = self._bounds
-        return (exact.value(self.market, exact.greedy(action_value)) - low) / (high - low)
+        return (exact.value(self.market, distribution) - low) / (high - low)
 
     @cached_property
     def _bounds(self) -> tuple[float, float]:
@@ -129,7 +129,7 @@ def train_peer(
 
     def examine() -> float:
         with torch.no_grad():
-            return examiner.score(model.q_net(observations).double().numpy())
+            return examiner.score(exact.greedy(model.q_net(observations).double().numpy()))
 
     watch = _Watch(clock, examine, config.total_timesteps // config.n_envs // EXAMS, limit_seconds)
     model.learn(config.total_timesteps, callback=watch)
