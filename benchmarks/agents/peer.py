@@ -123,7 +123,7 @@ def train_peer(
     clock = Clock()
     deviation = reward_deviation(tables, seed)
     with clock.paused():
-        tables = customer_tables(_in_units_of(config.reward_deviations * deviation, market))
+        tables = customer_tables(in_units_of(config.reward_deviations * deviation, market))
     env = DummyVecEnv([partial(OneCustomerEnv, tables, horizon=HORIZON) for _ in range(config.n_envs)])
     model = _model(env, config, market.discount, seed)
 
@@ -156,7 +156,8 @@ def reward_deviation(tables: CustomerTables, seed: int, n_steps: int = 5_000) ->
     return float(np.std(rewards))
 
 
-def _in_units_of(amount: float, market: TabularMarket) -> TabularMarket:
+def in_units_of(amount: float, market: TabularMarket) -> TabularMarket:
+    """The same market, paid in another currency."""
     return replace(
         market,
         base_amount=market.base_amount / amount,
