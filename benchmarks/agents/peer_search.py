@@ -1,19 +1,21 @@
-"""Random search over the hyper-parameters of stable-baselines3's DQN on the one-customer subscription market.
+"""Search over the hyper-parameters of stable-baselines3's DQN on the one-customer subscription market.
 
     OMP_NUM_THREADS=1 python -m benchmarks.agents.peer_search [N_TRIALS]
 
 Thirty trials, each one training under the protocol of benchmarks/agents/peer.py on a seed of its own (1000 + trial;
-reported seeds are 0 to 4), drawn uniformly from `RANGES` by the same seed. Whoever reaches .95 soonest in CPU time
-leads. A trial is given up when it has taken half as long again as the leader did, or LIMIT_SECONDS. One seed is luck,
-so the three fastest are trained on FINAL_SEEDS as well, and the least median of all three times wins.
+reported seeds are 0 to 4). Whoever reaches .95 soonest in CPU time leads. The first trial is what we chose by hand, the
+next ten are drawn uniformly from `RANGES`, the others around the leader: each of its settings is drawn anew with
+probability FRESH_RATE, the learning rate within a factor of 2. A trial is given up when it has taken half as long again
+as the leader did, or LIMIT_SECONDS. One seed is luck, so the three fastest are trained on FINAL_SEEDS as well, and the
+least median of all three times wins.
 
-The first trial is what we chose by hand, and the ranges leave out what pilots showed to be hopeless: rewards in single
-standard deviations end at .5. Every row is written to peer_search.json as soon as it is there; a later run goes on.
+The ranges leave out what a pilot showed to be hopeless: rewards in single standard deviations end at .5. Every row is
+written to peer_search.json as soon as it is there; a later run goes on.
 """
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
@@ -23,7 +25,8 @@ from benchmarks.agents.peer import SEARCH, PeerConfig, config_of, summary, train
 from benchmarks.record import head_commit, write_record
 from env.reference.subscription import subscription_market
 
-N_TRIALS, FIRST_SEED = 30, 1000
+N_TRIALS, N_BROAD, FIRST_SEED = 30, 11, 1000
+FRESH_RATE = 0.25
 N_FINALISTS, FINAL_SEEDS = 3, (2000, 2001)
 LIMIT_SECONDS, SLACK = 60.0, 1.5
 RANGES: dict[str, tuple[Any, ...]] = {
@@ -61,14 +64,18 @@ BY_HAND = PeerConfig(
 Row = dict[str, Any]  # as written
 
 
-def draw_config(trial: int) -> PeerConfig:
-    """The first by hand, every other from the ranges."""
+def draw_config(trial: int, leader: PeerConfig | None) -> PeerConfig:
+    """By hand, from the ranges, or around the leader, whoever's turn it is."""
     if trial == 0:
         return BY_HAND
     rng = np.random.default_rng(FIRST_SEED + trial)
     drawn = {name: values[int(rng.integers(len(values)))] for name, values in RANGES.items()}
     low, high = np.log(LEARNING_RATE)
-    return PeerConfig(learning_rate=float(np.exp(rng.uniform(low, high))), **drawn)
+    if trial < N_BROAD or leader is None:
+        return PeerConfig(learning_rate=float(np.exp(rng.uniform(low, high))), **drawn)
+    fresh = {name: value for name, value in drawn.items() if rng.random() < FRESH_RATE}
+    rate = float(np.exp(np.clip(np.log(leader.learning_rate) + np.log(2) * rng.uniform(-1, 1), low, high)))
+    return replace(leader, learning_rate=rate, **fresh)
 
 
 def seconds(row: Row) -> float:
@@ -92,6 +99,8 @@ def winner(trials: list[Row], finals: list[Row]) -> Row | None:
 def save(trials: list[Row], finals: list[Row], commit: str) -> None:
     design = {
         "ranges": {**RANGES, "learning_rate": LEARNING_RATE},
+        "broad_trials": N_BROAD,
+        "fresh_rate": FRESH_RATE,
         "limit_seconds": LIMIT_SECONDS,
         "slack": SLACK,
         "first_seed": FIRST_SEED,
@@ -106,8 +115,10 @@ def main() -> None:
     known = json.loads(SEARCH.read_text())["results"] if SEARCH.exists() else {"trials": [], "finals": []}
     trials, finals = known["trials"], known["finals"]
     for trial in range(len(trials), int(sys.argv[1]) if len(sys.argv) > 1 else N_TRIALS):
-        limit = min([LIMIT_SECONDS, *(SLACK * seconds(row) for row in trials)])
-        trials.append(run(trial, draw_config(trial), FIRST_SEED + trial, limit))
+        leader = min(trials, key=seconds, default=None)
+        limit = LIMIT_SECONDS if leader is None else min(LIMIT_SECONDS, SLACK * seconds(leader))
+        config = draw_config(trial, None if leader is None else config_of(leader))
+        trials.append(run(trial, config, FIRST_SEED + trial, limit))
         save(trials, finals, commit)
         print(trial, trials[-1]["cpu_seconds"], trials[-1]["best_score"], trials[-1]["config"], flush=True)
     if len(trials) < N_TRIALS:

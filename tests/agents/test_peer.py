@@ -63,13 +63,15 @@ def test_unit_of_rewards__makes_their_deviation_one_and_keeps_the_optimum() -> N
     np.testing.assert_array_equal(exact.solve(scaled).distribution, exact.solve(market).distribution)
 
 
-def test_search__draws_the_same_trials_every_time_and_from_the_ranges() -> None:
-    drawn = [draw_config(trial) for trial in range(30)]
-    assert drawn == [draw_config(trial) for trial in range(30)]
+def test_search__draws_the_same_trials_every_time_from_the_ranges_and_then_around_the_leader() -> None:
+    drawn = [draw_config(trial, BY_HAND) for trial in range(30)]
+    assert drawn == [draw_config(trial, BY_HAND) for trial in range(30)]
     assert len(set(drawn)) == 30
     for config in drawn:
         assert all(getattr(config, name) in values for name, values in RANGES.items())
         assert 3e-4 <= config.learning_rate <= 1e-2
+    kept = [sum(getattr(config, name) == getattr(BY_HAND, name) for name in RANGES) for config in drawn]
+    assert np.mean(kept[1:11]) < 0.6 * len(RANGES) < 0.7 * len(RANGES) < np.mean(kept[11:])
 
 
 def test_search__the_best_median_wins_and_the_config_survives_the_record() -> None:
