@@ -5,6 +5,7 @@
 Protocol, the same for whoever is timed: the clock (process_time, one thread) starts when the learner is made and stops
 while it is examined. An exam is the exact score of the greedy policy over all states, every 2 % of the training. The
 time to .95 is that of the first exam which reaches it and is followed by two more that do; none if LIMIT_SECONDS pass.
+A training that has come to its end stays where it is, so its last exam counts three times.
 
 What we do for the peer: rewards are divided by a multiple of their standard deviation over 5,000 uniform steps (its
 Huber loss learns another policy where errors are much larger than 1), inside the market's tables, so that it costs
@@ -113,6 +114,11 @@ def seconds_to_target(exams: list[Exam]) -> float | None:
     return None
 
 
+def finished(exams: list[Exam]) -> list[Exam]:
+    """With the exams that a training would pass after its end, where nothing changes any more."""
+    return [*exams, *[exams[-1]] * N_FOLLOWING]
+
+
 def train_peer(
     market: TabularMarket, config: PeerConfig, seed: int, *, limit_seconds: float = LIMIT_SECONDS
 ) -> list[Exam]:
@@ -133,7 +139,7 @@ def train_peer(
 
     watch = _Watch(clock, examine, config.total_timesteps // config.n_envs // EXAMS, limit_seconds)
     model.learn(config.total_timesteps, callback=watch)
-    return watch.exams
+    return watch.exams if watch.stopped_it else finished(watch.exams)
 
 
 def pay_imports() -> None:
@@ -196,6 +202,7 @@ class _Watch(BaseCallback):
     def __init__(self, clock: Clock, examine: Callable[[], float], every: int, limit_seconds: float) -> None:
         super().__init__()
         self.exams: list[Exam] = []
+        self.stopped_it = False
         self._clock, self._examine = clock, examine
         self._every, self._limit_seconds = every, limit_seconds
 
@@ -205,7 +212,8 @@ class _Watch(BaseCallback):
             return True
         with self._clock.paused():
             self.exams.append(Exam(self._clock.seconds, self._examine()))
-            return not is_over and seconds_to_target(self.exams) is None
+            self.stopped_it = is_over or seconds_to_target(self.exams) is not None
+        return not self.stopped_it
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from benchmarks.agents.peer import (
     Clock,
     Exam,
     Examiner,
+    finished,
     pay_imports,
     searched_config,
     seconds_to_target,
@@ -48,7 +49,7 @@ def train_ours(market: TabularMarket, seed: int) -> list[Exam]:
         return exams[-1].score
 
     train_in_market(market, DqnConfig(), discount=market.discount, seed=seed, evaluate=examine)
-    return exams
+    return finished(exams)
 
 
 def main() -> None:

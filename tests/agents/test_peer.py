@@ -11,6 +11,7 @@ from benchmarks.agents.peer import (
     Exam,
     Examiner,
     config_of,
+    finished,
     in_units_of,
     reward_deviation,
     seconds_to_target,
@@ -33,6 +34,12 @@ from env.reference.subscription import subscription_market
 )
 def test_target__counts_from_the_first_exam_of_three_in_a_row(scores: list[float], expected: float | None) -> None:
     assert seconds_to_target([Exam(float(i), score) for i, score in enumerate(scores)]) == expected
+
+
+def test_target__reached_at_the_end_of_the_training_is_reached() -> None:
+    exams = [Exam(0.0, 0.9), Exam(1.0, 0.96)]
+    assert seconds_to_target(exams) is None
+    assert seconds_to_target(finished(exams)) == 1.0
 
 
 def test_clock__stands_still_while_paused() -> None:
@@ -91,6 +98,7 @@ def test_search__the_best_median_wins_and_the_config_survives_the_record() -> No
 def test_peer__learns_until_its_limit() -> None:
     config = replace(BY_HAND, n_envs=4, total_timesteps=2_000, learning_starts=100, batch_size=16)
     exams = train_peer(subscription_market(), config, seed=1000, limit_seconds=10.0)
-    assert len(exams) == 50
+    assert len(exams) == 52
+    assert exams[-1] == exams[-2] == exams[-3] != exams[-4]
     assert np.isfinite([exam.score for exam in exams]).all()
     assert len(train_peer(subscription_market(), config, seed=1000, limit_seconds=0.0)) == 1
