@@ -1,5 +1,6 @@
 """Fits a market to a decision log: choices on held-out customers, then members on bootstraps by customer."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,12 @@ from config.market import MarketConfig
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions
-from env.effects import effects_encoder
+from env.effects import effects_encoder, without_products
 from env.hurdle import Hurdle, find_hurdle
 from env.layout import LayoutFeatures, StateLayout, fit_layout
 from env.member import Member, MemberFit, Rounds
 from env.model import MarketModel, MemberTables
+from env.priced import price_ladder
 from env.rules import Period, Rule, recognise
 
 
@@ -24,6 +26,7 @@ def fit_market(
     config: MarketConfig | None = None,
     *,
     rng: np.random.Generator,
+    prices: Mapping[str, float] | None = None,
     allow_one_action: bool = False,
 ) -> MarketModel:
     """The market behind `log`: with a panel its dynamics, without one its rewards (horizon 1).
@@ -32,6 +35,8 @@ def fit_market(
         log: what happened.
         config: how to fit.
         rng: of bootstraps and held-out customers.
+        prices: relative to the list price, 1 = list, of actions that differ in nothing but their price: the dearer, the
+            fewer buy, in every context. It binds where rewards have a hurdle.
         allow_one_action: fit also where nothing was ever chosen; such a market foretells, and nothing can be learned.
 
     Raises:
@@ -39,14 +44,16 @@ def fit_market(
     """
     _check(log, min_actions=1 if allow_one_action else 2)
     with threadpool_limits(1):  # the matrices are small, and the number of threads would change the last bits
-        return _fit(log, MarketConfig() if config is None else config, rng)
+        return _fit(log, MarketConfig() if config is None else config, {} if prices is None else prices, rng)
 
 
-def _fit(log: LoggedDecisions, config: MarketConfig, rng: np.random.Generator) -> MarketModel:
+def _fit(
+    log: LoggedDecisions, config: MarketConfig, prices: Mapping[str, float], rng: np.random.Generator
+) -> MarketModel:
     encoder = fit_encoder(log.context)
     rounds = _rounds(log, config)
     effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
-    fit = MemberFit(rounds, effects)
+    fit = MemberFit(rounds, effects, price_ladder(prices, log.actions, without_products(effects)))
     choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
     weight = log.sample_weight
     whole = fit.member(weight, choices, None, rng)

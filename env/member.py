@@ -14,6 +14,7 @@ from env.effects import without_products
 from env.hurdle import Hurdle, smeared
 from env.layout import LayoutFeatures, StateLayout
 from env.levels import FittedLevels, Groups, LevelOutcome, Shrinkage, choose_shrinkage, fit_levels
+from env.priced import PriceLadder, fit_priced
 
 N_POOL = 1024  # residuals kept a member and action
 
@@ -113,8 +114,9 @@ class Member:
 class MemberFit:
     """Fits members on one log; what does not depend on the weights is prepared once."""
 
-    def __init__(self, rounds: Rounds, encoder: FeatureEncoder) -> None:
+    def __init__(self, rounds: Rounds, encoder: FeatureEncoder, ladder: PriceLadder | None = None) -> None:
         self._rounds, self._encoder, self._groups = rounds, encoder, rounds.groups(encoder)
+        self._ladder = ladder if rounds.hurdle is not None else None
 
     def choose(self, heldout: BoolArray, config: MarketConfig) -> Choices:
         """By how well the other rounds predict the held-out ones."""
@@ -143,6 +145,8 @@ class MemberFit:
             fit_levels(self._groups, outcome, weight, shrinkage, begin)
             for outcome, shrinkage, begin in zip(outcomes, choices.levels, starts, strict=True)
         ]
+        if self._ladder is not None:
+            levels[1] = fit_priced(self._groups, outcomes[1], weight, choices.levels[1], self._ladder, levels[1])
         models = [self._fit_number(j, weight, products=p) for j, p in enumerate(choices.products)]
         linear = np.stack([_stacked(model, self._encoder.n_features) for model in models], axis=2)
         predicted = np.column_stack([self._predict(model) for model in models])
