@@ -7,7 +7,7 @@ more as they grow (agents/replay.py). What a simulated market promises is no est
 customers that neither market nor agent has seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,6 +44,7 @@ class MarketLearner:
     discount: float = 0.95  # a period, in [0, 1)
     dqn: DqnConfig = field(default_factory=DqnConfig)
     market: MarketConfig = field(default_factory=MarketConfig)
+    prices: Mapping[str, float] = field(default_factory=dict)  # as `env.fit.fit_market` takes them
     on_progress: Callable[[TrainingProgress], None] | None = None
     real: LoggedDecisions | None = field(default=None, compare=False, repr=False)  # a panel of live customers
     half_life_days: float | None = None  # a real transition counts half after so long; None = all alike
@@ -64,7 +65,7 @@ class MarketLearner:
             InvalidSnapshot: the log is too small to fit a market to, or `real` is no panel.
             MissingColumn: `real` lacks a column of the market, or times where there is a half-life.
         """
-        market = fit_market(log, self.market, rng=rng)
+        market = fit_market(log, self.market, rng=rng, prices=self.prices)
         trained = train_in_market(
             market,
             self.dqn,

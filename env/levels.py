@@ -69,7 +69,7 @@ def fit_levels(
     groups: Groups, outcome: LevelOutcome, weight: FloatArray, shrinkage: Shrinkage, start: FittedLevels | None = None
 ) -> FittedLevels:
     """The regression of the rounds weighted by `weight` (n_rounds,); `start` is where the search begins."""
-    counts, now = _counts(groups, outcome, weight), outcome.now[groups.first]
+    counts, now = count_rounds(groups, outcome, weight), outcome.now[groups.first]
     offset = _transition_logits(groups, counts, now, outcome.n_now)
     if (counts.sum(axis=0) > 0).sum() < 2:  # the same always follows
         return FittedLevels(offset, *_nothing(groups, outcome.n_after))
@@ -135,7 +135,7 @@ def choose_shrinkage(
 
 def _likelihoods(groups: Groups, outcome: LevelOutcome, fitted: FittedLevels, weight: FloatArray) -> FloatArray:
     """(n_groups,) log-likelihood of the weighted rounds."""
-    counts, now = _counts(groups, outcome, weight), outcome.now[groups.first]
+    counts, now = count_rounds(groups, outcome, weight), outcome.now[groups.first]
     linear = np.empty(counts.shape)
     for a in range(groups.n_actions):
         rows = groups.action == a
@@ -144,7 +144,7 @@ def _likelihoods(groups: Groups, outcome: LevelOutcome, fitted: FittedLevels, we
     return np.asarray((counts * np.log(np.maximum(rates, 1e-12))).sum(axis=1), dtype=np.float64)
 
 
-def _counts(groups: Groups, outcome: LevelOutcome, weight: FloatArray) -> FloatArray:
+def count_rounds(groups: Groups, outcome: LevelOutcome, weight: FloatArray) -> FloatArray:
     """(n_groups, n_after) weighted rounds by what followed."""
     cell = groups.of_round * outcome.n_after + outcome.after
     shape = (len(groups.first), outcome.n_after)
