@@ -25,7 +25,7 @@ class MarketConfig:
 class FidelityConfig:
     """When a fitted market counts as resembling its data."""
 
-    heldout_share: float = 0.3  # of customers, never used for fitting the market that is judged
+    heldout_share: float = 0.4  # of customers, never used for fitting the market that is judged
     min_customers: int = 50  # held out; fewer cannot judge anything
     n_periods: int = 12  # compared at most
     state_periods: tuple[int, ...] = (1, 6, 12)  # after which the moving columns are compared
@@ -33,7 +33,7 @@ class FidelityConfig:
     n_bootstraps: int = 200  # of customers, for the bands
     n_simulated: int = 6_000  # customers
     behavior_leaves: int = 64  # of the tree that stands for the policy that logged
-    alpha: float = 0.01  # chance of refusing a faithful market, over all comparisons of a report together
+    alpha: float = 0.02  # chance of refusing a faithful market, over all comparisons of a report together
     tolerance: float = 0.05  # a gap below this share of what was logged is immaterial, however certain
     share_tolerance: float = 0.02  # the same for the share of customers in one state
     max_auc: float = 0.60  # of telling simulated from logged customers; a market as good as the data has .50

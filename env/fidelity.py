@@ -20,10 +20,10 @@ from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions
 from domain.policy import Policy
 from env.action_effect import action_effect
-from env.calibration import Calibration
+from env.calibration import Calibration, Trend
 from env.confounding import UNKNOWN, Confounding, weigh_against_confounding
 from env.curves import Curve, curves
-from env.fidelity_bins import calibrations
+from env.fidelity_bins import calibrations, trends
 from env.fit import first_rounds, fit_market, heldout_customers
 from env.gaps import Gap, gap_reasons, joint_limit
 from env.layout import LayoutFeatures
@@ -41,6 +41,7 @@ class FidelityReport:
     n_customers: int  # held out
     confounding: Confounding
     calibrations: tuple[Calibration, ...]
+    trends: tuple[Trend, ...]  # over the periods
     survival: Curve | None  # share of customers left after each period; None in a log without time
     reward_curve: Curve | None  # a period and customer who began
     states: tuple[StateShares, ...]
@@ -112,6 +113,7 @@ def judge_fidelity(
         report = replace(
             _unjudged(n_customers, "", confounding),
             calibrations=calibrations(model, heldout, behavior, config),
+            trends=trends(model, heldout),
             action_surprise=action_surprise(heldout),
             action_effect=action_effect(model, heldout, behavior, rng.spawn(1)[0]),
         )
@@ -122,7 +124,7 @@ def judge_fidelity(
 
 
 def _unjudged(n_customers: int, reason: str, confounding: Confounding) -> FidelityReport:
-    return FidelityReport(n_customers, confounding, (), None, None, (), None, None, None, (reason,))
+    return FidelityReport(n_customers, confounding, (), (), None, None, (), None, None, None, (reason,))
 
 
 def _path_weight(log: LoggedDecisions, weighted: LoggedDecisions) -> FloatArray:
@@ -180,8 +182,9 @@ def _lookalike(
 def _reasons(report: FidelityReport, config: FidelityConfig) -> tuple[str, ...]:
     gaps = _gaps(report, config)
     others = (report.action_surprise, report.lookalike)
-    limit = joint_limit(config.alpha, len(gaps) + sum(other is not None for other in others))
-    found = gap_reasons(gaps, limit)
+    n_questions = len({gap.what for gap in gaps}) + sum(other is not None for other in others)
+    alpha_each = config.alpha / max(n_questions, 1)
+    found, limit = gap_reasons(gaps, alpha_each), joint_limit(alpha_each, 1)
     seen = report.lookalike
     if seen is not None and seen.is_told_apart(limit, config.max_auc):
         found.append(
@@ -204,6 +207,7 @@ def _gaps(report: FidelityReport, config: FidelityConfig) -> list[Gap]:
     named = (("survival", report.survival), ("reward a period", report.reward_curve))
     return [
         *(gap for c in report.calibrations for gap in c.gaps(config.tolerance)),
+        *(gap for t in report.trends for gap in t.gaps(config.tolerance)),
         *(gap for what, curve in named if curve is not None for gap in curve.gaps(what, config.tolerance)),
         *(gap for s in report.states for gap in s.gaps(config.share_tolerance)),
     ]
