@@ -28,6 +28,7 @@ class FidelityConfig:
     heldout_share: float = 0.4  # of customers, never used for fitting the market that is judged
     min_customers: int = 50  # held out; fewer cannot judge anything
     n_periods: int = 12  # compared at most
+    min_rounds_a_period: int = 50  # logged, by effective size; later periods are not compared
     state_periods: tuple[int, ...] = (1, 6, 12)  # after which the moving columns are compared
     n_bins: int = 10  # of predicted hazard and reward
     n_bootstraps: int = 200  # of customers, for the bands

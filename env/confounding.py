@@ -81,12 +81,13 @@ def weigh_against_confounding(
     if log.propensity is None or len(np.unique(log.unit)) < config.min_customers:
         return log, UNKNOWN
     half = _halves(log.unit, rng)
-    expected = _expected_propensity(log, half)
-    unexplained = _unexplained_share(log, expected)
+    chances, expected = _expected_chances(log, half)
+    unexplained = _unexplained_share(chances, expected)
     is_random = _randomised(log)
     if unexplained < config.min_unexplained_share and not _is_mixed(is_random):
         return log, Confounding(EXPLAINED, PLAIN, unexplained, (), None)
-    ratio = np.minimum(expected / log.propensity, config.weight_clip)
+    chosen = expected[:, 0] if expected.shape[1] == 1 else expected[np.arange(len(log)), log.action]
+    ratio = np.minimum(chosen / log.propensity, config.weight_clip)
     biases = _biases(log, half, ratio, is_random)
     limit = NormalDist().inv_cdf(1 - config.alpha / 2 / max(len(biases), 1))
     worst = max(biases, key=lambda b: abs(b.n_deviations), default=None)
@@ -106,31 +107,30 @@ def _halves(unit: IntArray, rng: np.random.Generator) -> BoolArray:
     return np.asarray((rng.permutation(len(units)) % 2 == 0)[code])
 
 
-def _expected_propensity(log: LoggedDecisions, half: BoolArray) -> FloatArray:
-    """(n_rounds,) E[propensity of the logged action | context], from the other half of the customers."""
+def _expected_chances(log: LoggedDecisions, half: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Logged chances, (n_rounds, n_actions) or of the chosen action alone (n_rounds, 1), and E[chances | context].
+
+    The expectation comes from the other half of the customers.
+    """
     from sklearn.ensemble import RandomForestRegressor
 
-    features, target = fit_encoder(log.context).transform(log.context), log.logged_distribution
-    if target is None:  # only the chosen action's propensity was kept
+    features, chances = fit_encoder(log.context).transform(log.context), log.logged_distribution
+    if chances is None:
         assert log.propensity is not None
-        features = np.column_stack([features, np.eye(log.n_actions)[log.action]])
-        target = log.propensity[:, None]
+        features, chances = np.column_stack([features, np.eye(log.n_actions)[log.action]]), log.propensity[:, None]
     if not features.shape[1]:
         features = np.zeros((len(log), 1))
-    expected = np.empty(len(log))
+    expected = np.empty(chances.shape)
     for part in (half, ~half):
         forest = RandomForestRegressor(20, min_samples_leaf=20, random_state=0, n_jobs=1)
-        forest.fit(features[~part], target[~part].squeeze(), sample_weight=log.sample_weight[~part])
-        found = np.asarray(forest.predict(features[part])).reshape(int(part.sum()), -1)
-        expected[part] = found[:, 0] if found.shape[1] == 1 else found[np.arange(len(found)), log.action[part]]
-    return expected
+        forest.fit(features[~part], chances[~part].squeeze(), sample_weight=log.sample_weight[~part])
+        expected[part] = np.asarray(forest.predict(features[part])).reshape(-1, chances.shape[1])
+    return chances, expected
 
 
-def _unexplained_share(log: LoggedDecisions, expected: FloatArray) -> float:
-    assert log.propensity is not None
-    total = float(((log.propensity - log.propensity.mean()) ** 2).mean())
-    left = float(((log.propensity - expected) ** 2).mean())
-    return left / total if total > 1e-12 else 0.0
+def _unexplained_share(chances: FloatArray, expected: FloatArray) -> float:
+    total = float(((chances - chances.mean(axis=0)) ** 2).sum())
+    return float(((chances - expected) ** 2).sum()) / total if total > 1e-9 * len(chances) else 0.0
 
 
 def _randomised(log: LoggedDecisions) -> BoolArray:

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from config.market import FidelityConfig, MarketConfig
-from domain.arrays import FloatArray
+from domain.arrays import FloatArray, IntArray
 from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions
 from domain.policy import Policy
@@ -154,7 +154,7 @@ def _with_histories(
     """The market plays on from where the held-out customers began, several times each."""
     panel = heldout.panel
     assert panel is not None
-    n_periods = min(config.n_periods, int(panel.step.max()) + 1)
+    n_periods = _carried_periods(panel.step, weight, config)
     began = np.flatnonzero(first_rounds(heldout))
     began = began[np.argsort(panel.episode[began], kind="stable")]
     n_times = max(1, -(-config.n_simulated // len(began)))
@@ -171,8 +171,17 @@ def _with_histories(
     return replace(report, survival=survival, reward_curve=reward_curve, states=states, lookalike=lookalike)
 
 
+def _carried_periods(step: IntArray, weight: FloatArray, config: FidelityConfig) -> int:
+    """How many periods enough customers carry: by the effective number of weighted rounds; at least one."""
+    n_periods = min(config.n_periods, int(step.max()) + 1)
+    total = np.bincount(step, weights=weight)[:n_periods]
+    ess = total**2 / np.maximum(np.bincount(step, weights=weight**2)[:n_periods], 1e-12)
+    too_few = np.flatnonzero(ess < config.min_rounds_a_period)
+    return max(1, int(too_few[0])) if len(too_few) else n_periods
+
+
 def _lookalike(
-    model: MarketModel, logged: LoggedDecisions, twins: LoggedDecisions, origin: FloatArray, rng: np.random.Generator
+    model: MarketModel, logged: LoggedDecisions, twins: LoggedDecisions, origin: IntArray, rng: np.random.Generator
 ) -> Lookalike:
     logs = (logged, censor_like(twins, logged, rng))
     columns = [model.layout.encode(log.panel.next_context) for log in logs if log.panel is not None]

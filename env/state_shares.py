@@ -49,7 +49,7 @@ def state_shares(
     n_bootstraps: int,
     rng: np.random.Generator,
 ) -> tuple[StateShares, ...]:
-    """One record a moving column and number of periods; none where fewer than 30 logged customers are left.
+    """One record a moving column and number of periods after which somebody is left.
 
     Args:
         layout: of the market.
@@ -65,7 +65,7 @@ def state_shares(
     found = []
     for n in periods:
         played, seen = _left_after(layout, simulated, n), _left_after(layout, logged, n)
-        if min(len(seen.rows), len(played.rows)) < 30:
+        if min(len(seen.rows), len(played.rows)) < 2:
             continue
         own = member[simulated.unit[played.rows]]
         for place, column in moving:
