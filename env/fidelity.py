@@ -25,13 +25,26 @@ from env.confounding import UNKNOWN, Confounding, weigh_against_confounding
 from env.curves import Curve, curves
 from env.fidelity_bins import calibrations, trends
 from env.fit import first_rounds, fit_market, heldout_customers
-from env.gaps import Gap, gap_reasons, joint_limit
+from env.gaps import Gap, Question, ask, joint_limit
 from env.layout import LayoutFeatures
 from env.logged_behavior import action_surprise, fit_behavior
 from env.lookalike import Lookalike, censor_like, tell_apart
 from env.model import MarketModel
 from env.rollout import roll_out
 from env.state_shares import StateShares, state_shares
+
+
+NO_EFFECT = (
+    "the logged actions foretell nothing that actions drawn in their place do not: they do nothing, or stand beside "
+    "the wrong rows"
+)
+MORE_CUSTOMERS = "collect a log of more customers, on whom several actions were tried"
+MORE_CONTEXT = (
+    "log what drives the difference as context columns: what the customer pays, used and was told lately, when the "
+    "contract ends, season, competitors' prices"
+)
+RIGHT_ROWS = "write down the action and its propensities in one record when it is chosen, instead of joining them later"
+EXPERIMENT = "check that the action column is what the customers met; an experiment (`amso recommend`) shows its effect"
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,9 @@ class FidelityReport:
     lookalike: Lookalike | None
     action_surprise: float | None  # standard deviations; None without logged distributions
     action_effect: float | None  # standard errors by which the logged actions foretell better than redrawn ones
+    questions: tuple[Question, ...]  # everything above that has a band, each with its worst group
     reasons: tuple[str, ...]
+    remedies: tuple[str, ...]  # what would mend it
 
     @property
     def is_faithful(self) -> bool:
@@ -111,7 +126,7 @@ def judge_fidelity(
     with threadpool_limits(1):  # as in fitting
         behavior = fit_behavior(heldout, model.encoder, config.behavior_leaves)
         report = replace(
-            _unjudged(n_customers, "", confounding),
+            _unjudged(n_customers, "not judged yet", confounding),
             calibrations=calibrations(model, heldout, behavior, config),
             trends=trends(model, heldout),
             action_surprise=action_surprise(heldout),
@@ -120,11 +135,13 @@ def judge_fidelity(
         if model.has_time:
             weight = heldout.sample_weight if path_weight is None else path_weight
             report = _with_histories(report, model, heldout, behavior, weight, config, rng)
-    return replace(report, reasons=_reasons(report, config))
+    return _concluded(report, config)
 
 
 def _unjudged(n_customers: int, reason: str, confounding: Confounding) -> FidelityReport:
-    return FidelityReport(n_customers, confounding, (), (), None, None, (), None, None, None, (reason,))
+    return FidelityReport(
+        n_customers, confounding, (), (), None, None, (), None, None, None, (), (reason,), (MORE_CUSTOMERS,)
+    )
 
 
 def _path_weight(log: LoggedDecisions, weighted: LoggedDecisions) -> FloatArray:
@@ -188,28 +205,23 @@ def _lookalike(
     return tell_apart(LayoutFeatures(model.layout, model.encoder), (columns[0], columns[1]), logs, origin, rng)
 
 
-def _reasons(report: FidelityReport, config: FidelityConfig) -> tuple[str, ...]:
-    gaps = _gaps(report, config)
-    others = (report.action_surprise, report.lookalike)
-    n_questions = len({gap.what for gap in gaps}) + sum(other is not None for other in others)
+def _concluded(report: FidelityReport, config: FidelityConfig) -> FidelityReport:
+    """The report with its questions asked, and what they come to."""
+    gaps, seen, surprise = _gaps(report, config), report.lookalike, report.action_surprise
+    n_questions = len({gap.what for gap in gaps}) + (seen is not None) + (surprise is not None)
     alpha_each = config.alpha / max(n_questions, 1)
-    found, limit = gap_reasons(gaps, alpha_each), joint_limit(alpha_each, 1)
-    seen = report.lookalike
+    questions, limit = ask(gaps, alpha_each), joint_limit(alpha_each, 1)
+    found = [(reason, MORE_CONTEXT) for reason in (question.reason for question in questions) if reason is not None]
     if seen is not None and seen.is_told_apart(limit, config.max_auc):
-        found.append(
-            f"simulated histories can be told from logged ones (area under the curve {seen.auc:.2f}; "
-            f"at most {config.max_auc:.2f} is tolerated)"
-        )
-    if report.action_surprise is not None and abs(report.action_surprise) > limit:
-        found.append(
-            f"logged actions do not follow the logged propensities ({report.action_surprise:+.1f} standard deviations)"
-        )
+        told = f"area under the curve {seen.auc:.2f}, at most {config.max_auc:.2f} is tolerated"
+        found.append((f"simulated histories can be told from logged ones ({told})", MORE_CONTEXT))
+    if surprise is not None and abs(surprise) > limit:
+        told = f"{surprise:+.1f} standard deviations"
+        found.append((f"logged actions do not follow the logged propensities ({told})", RIGHT_ROWS))
     if report.action_effect is not None and report.action_effect < config.min_effect_deviations:
-        found.append(
-            "the logged actions foretell nothing that actions drawn in their place do not: they do nothing, or stand "
-            "beside the wrong rows"
-        )
-    return tuple(found)
+        found.append((NO_EFFECT, EXPERIMENT))
+    remedies = tuple(dict.fromkeys(remedy for _, remedy in found))
+    return replace(report, questions=questions, reasons=tuple(reason for reason, _ in found), remedies=remedies)
 
 
 def _gaps(report: FidelityReport, config: FidelityConfig) -> list[Gap]:

@@ -5,7 +5,6 @@ probability 1 - alpha: every question gets an equal part of alpha, and parts it 
 a question of one number is not drowned by one of fifty.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -29,20 +28,39 @@ def joint_limit(alpha: float, n_compared: int) -> float:
     return NormalDist().inv_cdf(1 - alpha / 2 / max(n_compared, 1))
 
 
-def gap_reasons(gaps: Sequence[Gap], alpha_each: float) -> list[str]:
-    """One sentence for every question that is off somewhere, with its worst place.
+@dataclass(frozen=True)
+class Question:
+    """Everything that was compared under one name."""
 
-    Args:
-        gaps: of all questions.
-        alpha_each: a question's part of alpha.
-    """
-    n_groups = Counter(gap.what for gap in gaps)
-    limits = {what: joint_limit(alpha_each, n) for what, n in n_groups.items()}
-    off = [gap for gap in gaps if gap.is_off(limits[gap.what])]
-    return [_reason([g for g in off if g.what == what], n_groups[what]) for what in dict.fromkeys(g.what for g in off)]
+    what: str
+    n_groups: int
+    n_off: int  # groups outside band and tolerance
+    worst: Gap  # the one farthest out, in standard errors
+    limit: float  # standard errors that a group may be off
+
+    @property
+    def n_deviations(self) -> float:
+        return abs(self.worst.simulated - self.worst.logged) / max(self.worst.stderr, 1e-12)
+
+    @property
+    def reason(self) -> str | None:
+        """What to tell where it is off."""
+        if not self.n_off:
+            return None
+        w = self.worst
+        many = f" in {self.n_off} of {self.n_groups} groups, at worst in {w.where}" if self.n_groups > 1 else ""
+        return f"{self.what} is off{many}: {w.simulated:.3g} simulated, {w.logged:.3g} logged"
 
 
-def _reason(off: Sequence[Gap], n_groups: int) -> str:
-    worst = max(off, key=lambda g: abs(g.simulated - g.logged) / max(g.stderr, 1e-12))
-    many = f" in {len(off)} of {n_groups} groups, at worst in {worst.where}" if n_groups > 1 else ""
-    return f"{worst.what} is off{many}: {worst.simulated:.3g} simulated, {worst.logged:.3g} logged"
+def ask(gaps: Sequence[Gap], alpha_each: float) -> tuple[Question, ...]:
+    """The questions behind `gaps`, in their order; each may refuse a good market with probability `alpha_each`."""
+    by_question: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        by_question.setdefault(gap.what, []).append(gap)
+    return tuple(_ask(what, own, joint_limit(alpha_each, len(own))) for what, own in by_question.items())
+
+
+def _ask(what: str, gaps: Sequence[Gap], limit: float) -> Question:
+    off = [gap for gap in gaps if gap.is_off(limit)]
+    worst = max(off or gaps, key=lambda gap: abs(gap.simulated - gap.logged) / max(gap.stderr, 1e-12))
+    return Question(what, len(gaps), len(off), worst, limit)

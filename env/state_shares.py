@@ -34,7 +34,8 @@ class StateShares:
         return float(np.abs(np.array(self.simulated) - np.array(self.logged)).sum() / 2)
 
     def gaps(self, tolerance: float) -> list[Gap]:
-        what = f"distribution of {self.column} after {self.n_periods} periods"
+        after = "1 period" if self.n_periods == 1 else f"{self.n_periods} periods"
+        what = f"distribution of {self.column} after {after}"
         numbers = zip(self.levels, self.simulated, self.logged, self.stderr, strict=True)
         return [Gap(what, level, simulated, logged, stderr, tolerance) for level, simulated, logged, stderr in numbers]
 
