@@ -104,7 +104,8 @@ def weigh_against_confounding(
 def _halves(unit: IntArray, rng: np.random.Generator) -> BoolArray:
     """(n_rounds,) one half of the customers."""
     units, code = np.unique(unit, return_inverse=True)
-    return np.asarray((rng.permutation(len(units)) % 2 == 0)[code])
+    is_first: BoolArray = np.arange(len(units)) % 2 == 0
+    return rng.permutation(is_first)[code]
 
 
 def _expected_chances(log: LoggedDecisions, half: BoolArray) -> tuple[FloatArray, FloatArray]:

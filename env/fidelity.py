@@ -33,7 +33,6 @@ from env.model import MarketModel
 from env.rollout import roll_out
 from env.state_shares import StateShares, state_shares
 
-
 NO_EFFECT = (
     "the logged actions foretell nothing that actions drawn in their place do not: they do nothing, or stand beside "
     "the wrong rows"

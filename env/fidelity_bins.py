@@ -26,13 +26,13 @@ def calibrations(
     shift = log.sample_weight * _shift_weight(log, behavior, config.max_shift_weight)
     found = []
     for what, predicted, observed in _quantities(model, log):
-        groups = [(PREDICTION, quantile_groups(predicted, config.n_bins), log.sample_weight, None)]
-        groups += [(by, codes, log.sample_weight, names) for by, codes, names in _groups(log, config.n_bins)]
-        groups += [(SHIFTED, log.action, shift, log.actions.ids)]
-        found += [
-            Calibration(what, by, calibrate(predicted, observed, log.unit, codes, weight, names, is_rate=what == CHURN))
-            for by, codes, weight, names in groups
-        ]
+        similar = quantile_groups(predicted, config.n_bins)
+        names = tuple(f"group {k + 1}" for k in range(config.n_bins))
+        groups = [(PREDICTION, similar, names), *_groups(log, config.n_bins), (SHIFTED, log.action, log.actions.ids)]
+        for by, codes, called in groups:
+            weight = shift if by == SHIFTED else log.sample_weight
+            bins = calibrate(predicted, observed, log.unit, codes, weight, called, is_rate=what == CHURN)
+            found.append(Calibration(what, by, bins))
     return tuple(found)
 
 

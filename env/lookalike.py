@@ -2,9 +2,9 @@
 
 Each held-out episode has a simulated twin that begins where it began. Boosted trees see what became of both: how long
 they stayed, the columns at the end and on average, how often which action. Rewards are left out: whoever plans in the
-market sees their means alone, which calibration judges, while a trace of their rounding would tell the two apart. The area under the curve is cross-validated by
-customer, so that a twin never helps to recognise its original; its error is by DeLong, DeLong and Clarke-Pearson (1988,
-Biometrics 44(3)). A market as good as the data has one half.
+market sees their means alone, which calibration judges, while a trace of their rounding would tell the two apart. The
+area under the curve is cross-validated by customer, so that a twin never helps to recognise its original; its error is
+by DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44(3)). A market as good as the data has one half.
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ The null of a share's difference comes from the bootstrap of logged customers, o
 members; a column of many numbers is cut at the logged fifths.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,7 @@ def state_shares(
         n_bootstraps: of customers.
         rng: of the bootstraps.
     """
-    moving = [*layout.moving_levels, *layout.moving_numbers]
+    moving: list[tuple[int, LevelColumn | NumberColumn]] = [*layout.moving_levels, *layout.moving_numbers]
     found = []
     for n in periods:
         played, seen = _left_after(layout, simulated, n), _left_after(layout, logged, n)
@@ -106,17 +107,18 @@ def _coded(column: LevelColumn | NumberColumn, seen: FloatArray, played: FloatAr
         if len(names) > N_LEVELS + 1:
             both, names = np.minimum(both, N_LEVELS), [*names[:N_LEVELS], "others"]
         return both.astype(np.int64), names
-    edges = np.unique(np.nanquantile(seen, np.linspace(0, 1, N_LEVELS + 1)[1:-1])) if np.isfinite(seen).any() else []
-    bounds = [f"{edge:.3g}" for edge in edges]
+    finite = seen[np.isfinite(seen)]
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, N_LEVELS + 1)[1:-1])) if len(finite) else np.empty(0)
+    bounds = [f"{edge:.3g}" for edge in edges.tolist()]
     names = [f"{a} to {b}" for a, b in zip(["lowest", *bounds], [*bounds, "highest"], strict=True)]
     codes = np.where(np.isfinite(both), np.searchsorted(edges, both, side="right"), len(names))
     return np.asarray(codes, dtype=np.int64), [*names, "missing"]
 
 
 def _name(level: object) -> str:
-    if level is None or level != level:
-        return "missing"
-    return f"{level:g}" if isinstance(level, float) else str(level)
+    if isinstance(level, float):
+        return "missing" if math.isnan(level) else f"{level:g}"
+    return "missing" if level is None else str(level)
 
 
 def _compare(

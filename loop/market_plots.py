@@ -36,8 +36,8 @@ def draw_market(fidelity: FidelityReport, folder: Path) -> tuple[MarketFigure, .
         figures.append(MarketFigure("calibration.png", "Calibration", words))
         _draw_actions(fidelity, folder / "actions.png")
         words = (
-            "By action: as the log chose, and as if every action had been as likely (hollow), which asks how the market "
-            "foretells customers who are treated otherwise."
+            "By action: as the log chose, and as if every action had been as likely (hollow), which asks how the "
+            "market foretells customers who are treated otherwise."
         )
         figures.append(MarketFigure("actions.png", "Action by action", words))
     if fidelity.survival is not None and fidelity.reward_curve is not None:
@@ -104,16 +104,24 @@ def _draw_states(states: tuple[StateShares, ...], path: Path) -> None:
     figure = Figure(figsize=(9, 2.1 * n_rows), dpi=110, layout="constrained")
     for place, shares in enumerate(states):
         ax = figure.add_subplot(n_rows, n_columns, place + 1)
-        x = np.arange(len(shares.levels))
-        band = [BAND * e for e in shares.stderr]
-        ax.bar(x - 0.2, shares.logged, 0.38, color=INK, yerr=band, ecolor=QUIET, label="log")
-        ax.bar(x + 0.2, shares.simulated, 0.38, color=GOOD, label="market")
-        ax.set_xticks(x, [short_label(level, 12) for level in shares.levels], parse_math=False, fontsize=7)
+        x, order = np.arange(len(shares.levels)), sorted(range(len(shares.levels)), key=lambda k: _size(shares, k))
+        logged, simulated, band = (np.array(v)[order] for v in (shares.logged, shares.simulated, shares.stderr))
+        ax.bar(x - 0.2, logged, 0.38, color=INK, yerr=BAND * band, ecolor=QUIET, label="log")
+        ax.bar(x + 0.2, simulated, 0.38, color=GOOD, label="market")
+        ax.set_xticks(x, [short_label(shares.levels[k], 12) for k in order], parse_math=False, fontsize=7)
         ax.tick_params(axis="y", labelsize=7)
         _label(ax, f"{short_label(shares.column, 24)}, after {shares.n_periods}", "", "", size=9)
         if not place:
             ax.legend(frameon=False, fontsize=7)
     save_figure(figure, path)
+
+
+def _size(shares: StateShares, place: int) -> float:
+    """Numbers by their size; other levels stay as they are, behind them."""
+    try:
+        return float(shares.levels[place])
+    except ValueError:
+        return float("inf")
 
 
 def _panels(n: int, height: float) -> tuple[Figure, list[Axes]]:

@@ -62,8 +62,8 @@ def promised(log: LoggedDecisions, policy: Policy, market: MarketModel | None, *
 def promise_line(promise: SimulatedValue) -> str:
     """The same for people."""
     return (
-        f"promised by the fitted market over {promise.horizon} periods, discounted, a customer: {number(promise.value)}, "
-        f"pessimistic {number(promise.pessimistic())}; evidence of its own kind, no estimate"
+        f"promised by the fitted market over {promise.horizon} periods, discounted, a customer: "
+        f"{number(promise.value)}, pessimistic {number(promise.pessimistic())}; evidence of its own kind, no estimate"
     )
 
 
