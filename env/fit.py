@@ -1,5 +1,7 @@
 """Fits a market to a decision log: choices on held-out customers, then members on bootstraps by customer."""
 
+from dataclasses import replace
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -10,18 +12,32 @@ from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions
 from env.effects import effects_encoder
-from env.layout import LayoutFeatures, fit_layout
+from env.hurdle import Hurdle, find_hurdle
+from env.layout import LayoutFeatures, StateLayout, fit_layout
 from env.member import Member, MemberFit, Rounds
 from env.model import MarketModel, MemberTables
+from env.rules import Period, Rule, recognise
 
 
-def fit_market(log: LoggedDecisions, config: MarketConfig | None = None, *, rng: np.random.Generator) -> MarketModel:
+def fit_market(
+    log: LoggedDecisions,
+    config: MarketConfig | None = None,
+    *,
+    rng: np.random.Generator,
+    allow_one_action: bool = False,
+) -> MarketModel:
     """The market behind `log`: with a panel its dynamics, without one its rewards (horizon 1).
+
+    Args:
+        log: what happened.
+        config: how to fit.
+        rng: of bootstraps and held-out customers.
+        allow_one_action: fit also where nothing was ever chosen; such a market foretells, and nothing can be learned.
 
     Raises:
         InvalidSnapshot: fewer than two customers, or one action only.
     """
-    _check(log)
+    _check(log, min_actions=1 if allow_one_action else 2)
     with threadpool_limits(1):  # the matrices are small, and the number of threads would change the last bits
         return _fit(log, MarketConfig() if config is None else config, rng)
 
@@ -43,9 +59,10 @@ def _fit(log: LoggedDecisions, config: MarketConfig, rng: np.random.Generator) -
         encoder=encoder,
         effects_encoder=effects,
         layout=rounds.layout,
-        tables=_tables(members),
+        tables=_tables(members, has_hurdle=rounds.hurdle is not None),
         support=fit_support(observed, log.action, log.n_actions, config),
         first_states=rounds.columns[_first_states(log, rng)],
+        hurdle=rounds.hurdle,
         n_members=config.n_members,
         has_time=log.panel is not None,
         reward_name=log.reward_name,
@@ -65,9 +82,9 @@ def _first_states(log: LoggedDecisions, rng: np.random.Generator) -> IntArray:
     return rng.choice(rows, size=len(rows), p=log.weight[rows] / log.weight[rows].sum())
 
 
-def _check(log: LoggedDecisions) -> None:
+def _check(log: LoggedDecisions, *, min_actions: int) -> None:
     n_units, n_tried = len(np.unique(log.unit)), len(np.unique(log.action))
-    if n_units < 2 or n_tried < 2:
+    if n_units < 2 or n_tried < min_actions:
         raise InvalidSnapshot(
             f"the log holds {n_units} customers and {n_tried} of {log.n_actions} actions; a market needs two of each",
             "collect a log in which several actions were tried on many customers, or propose an experiment",
@@ -79,9 +96,24 @@ def _rounds(log: LoggedDecisions, config: MarketConfig) -> Rounds:
     if panel is None:
         layout = fit_layout(log.context, None, np.zeros(len(log), np.bool_), max_levels=config.max_levels)
         columns = layout.encode(log.context)
-        return Rounds(layout, columns, columns, log)
+        return Rounds(layout, columns, columns, log, find_hurdle(log, np.ones(len(log), np.bool_)))
     layout = fit_layout(log.context, panel.next_context, panel.terminated, max_levels=config.max_levels)
-    return Rounds(layout, layout.encode(log.context), layout.encode(panel.next_context), log)
+    columns, after = layout.encode(log.context), layout.encode(panel.next_context)
+    hurdle, stays = find_hurdle(log, ~panel.terminated), ~panel.terminated
+    rules = _rules(layout, columns[stays], after[stays], log.take(stays), hurdle)
+    return Rounds(replace(layout, rules=rules), columns, after, log, hurdle)
+
+
+def _rules(
+    layout: StateLayout, columns: FloatArray, after: FloatArray, log: LoggedDecisions, hurdle: Hurdle | None
+) -> dict[str, Rule]:
+    """Of the moving columns, by the rounds of customers who stayed."""
+    now = {c.name: c.numbers(columns[:, i]) for i, c in enumerate(layout.columns)}
+    moving = {c.name: (now[c.name], c.numbers(after[:, i])) for i, c in enumerate(layout.columns) if c.moves}
+    if hurdle is None:
+        return recognise(moving, None)
+    spend = hurdle.spend(log.reward, log.action)
+    return recognise(moving, Period(spend > 0, spend, now.__getitem__))
 
 
 def heldout_customers(unit: IntArray, share: float, rng: np.random.Generator) -> BoolArray:
@@ -99,12 +131,15 @@ def _bootstrap_weight(unit: IntArray, rng: np.random.Generator) -> FloatArray:
     return drawn[code].astype(np.float64)
 
 
-def _tables(members: list[Member]) -> MemberTables:
+def _tables(members: list[Member], *, has_hurdle: bool) -> MemberTables:
     """Cells of all members one after the other."""
-    leaving, *moving = zip(*(m.levels for m in members), strict=True)
+    leaving, *others = (
+        np.concatenate([f.offset for f in fits]) for fits in zip(*(m.levels for m in members), strict=True)
+    )
     return MemberTables(
         coefficients=np.concatenate([m.coefficients for m in members]),
-        hazard_offset=np.concatenate([fitted.offset for fitted in leaving]),
-        level_offsets=tuple(np.concatenate([fitted.offset for fitted in column]) for column in moving),
+        hazard_offset=leaving,
+        purchase_offset=others.pop(0) if has_hurdle else None,
+        level_offsets=tuple(others),
         residuals=np.concatenate([m.residuals for m in members]),
     )

@@ -4,14 +4,15 @@ A column with few values is kept as the code of its level (missing is a level of
 Features are looked up by code, so a step of the simulation touches no text.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from analysis.features import FeatureEncoder
 from domain.arrays import BoolArray, Column, FloatArray, IntArray
 from domain.context import Context
+from env.rules import Period, Rule
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ class LevelColumn:
     def decode(self, codes: FloatArray) -> Column:
         return self.levels[codes.astype(np.int64)]
 
+    def numbers(self, codes: FloatArray) -> FloatArray:
+        """(n,) what rules reckon with: the values, of text the codes."""
+        return codes if self.levels.dtype == object else self.decode(codes).astype(np.float64)
+
+    def from_numbers(self, numbers: FloatArray) -> FloatArray:
+        """(n,) codes; what a rule moved beyond the levels of the log stays at the nearest."""
+        return numbers if self.levels.dtype == object else self.encode(numbers)
+
 
 @dataclass(frozen=True)
 class NumberColumn:
@@ -52,21 +61,43 @@ class NumberColumn:
     def decode(self, codes: FloatArray) -> Column:
         return codes
 
+    def numbers(self, codes: FloatArray) -> FloatArray:
+        return codes
+
+    def from_numbers(self, numbers: FloatArray) -> FloatArray:
+        """(n,) what a rule moved beyond the log's range goes on; features are clipped by their encoder."""
+        return numbers
+
 
 @dataclass(frozen=True)
 class StateLayout:
     """The raw state: one number a column, in this order."""
 
     columns: tuple[LevelColumn | NumberColumn, ...]
+    rules: Mapping[str, Rule] = field(default_factory=dict)  # of the columns that business rules move
 
     @property
     def moving_levels(self) -> list[tuple[int, LevelColumn]]:
-        """Place in the state and column."""
-        return [(i, c) for i, c in enumerate(self.columns) if isinstance(c, LevelColumn) and c.moves]
+        """Place in the state and column of what is learned."""
+        return [(i, c) for i, c in self._learned if isinstance(c, LevelColumn)]
 
     @property
     def moving_numbers(self) -> list[tuple[int, NumberColumn]]:
-        return [(i, c) for i, c in enumerate(self.columns) if isinstance(c, NumberColumn) and c.moves]
+        return [(i, c) for i, c in self._learned if isinstance(c, NumberColumn)]
+
+    @property
+    def _learned(self) -> list[tuple[int, LevelColumn | NumberColumn]]:
+        return [(i, c) for i, c in enumerate(self.columns) if c.moves and c.name not in self.rules]
+
+    def follow_rules(self, state: FloatArray, following: FloatArray, bought: BoolArray, spend: FloatArray) -> None:
+        """Writes into `following` (n, n_columns) where the rules lead from `state`, in place."""
+        if not self.rules:
+            return
+        place = {column.name: i for i, column in enumerate(self.columns)}
+        period = Period(bought, spend, lambda name: self.columns[place[name]].numbers(state[:, place[name]]))
+        for name, rule in self.rules.items():
+            column = self.columns[place[name]]
+            following[:, place[name]] = column.from_numbers(rule.follow(period.before(name), period))
 
     def encode(self, context: Context) -> FloatArray:
         """(n_rounds, n_columns)."""

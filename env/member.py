@@ -11,6 +11,7 @@ from config.market import MarketConfig
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.log import LoggedDecisions
 from env.effects import without_products
+from env.hurdle import Hurdle, smeared
 from env.layout import LayoutFeatures, StateLayout
 from env.levels import FittedLevels, Groups, LevelOutcome, Shrinkage, choose_shrinkage, fit_levels
 
@@ -25,28 +26,58 @@ class Rounds:
     columns: FloatArray  # (n_rounds, n_columns) before acting
     after: FloatArray  # (n_rounds, n_columns) meaningless where the customer left
     log: LoggedDecisions
+    hurdle: Hurdle | None = None  # of the rewards of who stays
 
     @cached_property
     def terminated(self) -> BoolArray:
         return np.zeros(len(self.log), np.bool_) if self.log.panel is None else self.log.panel.terminated
 
     @cached_property
+    def spend(self) -> FloatArray:
+        """(n_rounds,) above the atom; the reward itself without a hurdle."""
+        return self.log.reward if self.hurdle is None else self.hurdle.spend(self.log.reward, self.log.action)
+
+    @property
     def level_outcomes(self) -> list[LevelOutcome]:
-        """Leaving first, then the next level of each moving column."""
-        n, stays = len(self.log), ~self.terminated
-        leaving = LevelOutcome(np.zeros(n, np.int64), self.terminated.astype(np.int64), np.ones(n, np.bool_), 1, 2)
-        moving = [
+        """Events first, then the moving columns."""
+        return [*self.events, *self.moving]
+
+    @cached_property
+    def events(self) -> list[LevelOutcome]:
+        """Leaving, and with a hurdle a purchase of who stays."""
+        leaving = self._flag(self.terminated, np.ones(len(self.log), np.bool_))
+        return [leaving] if self.hurdle is None else [leaving, self._flag(self.spend != 0, ~self.terminated)]
+
+    @cached_property
+    def moving(self) -> list[LevelOutcome]:
+        """The next level of each moving column."""
+        stays = ~self.terminated
+        return [
             LevelOutcome(_codes(self.columns, i), _codes(self.after, i), stays, len(column.levels), len(column.levels))
             for i, column in self.layout.moving_levels
         ]
-        return [leaving, *moving]
+
+    def _flag(self, happened: BoolArray, counts: BoolArray) -> LevelOutcome:
+        return LevelOutcome(np.zeros(len(self.log), np.int64), happened.astype(np.int64), counts, 1, 2)
 
     @cached_property
     def number_targets(self) -> list[tuple[FloatArray, BoolArray]]:
-        """What follows a linear mean, with the rounds that tell: rewards staying and leaving, next moving numbers."""
-        reward, stays = self.log.reward, ~self.terminated
+        """What follows a linear mean, with the rounds that tell: rewards staying and leaving, next moving numbers.
+
+        With a hurdle the first is spend of who bought, or its logarithm.
+        """
+        stays = ~self.terminated
         numbers = [(self.after[:, i], stays & np.isfinite(self.after[:, i])) for i, _ in self.layout.moving_numbers]
-        return [(reward, stays), (reward, ~stays), *numbers]
+        staying = (self.log.reward, stays)
+        if self.hurdle is not None:
+            staying = (self.hurdle.target(self.spend), stays & (self.spend != 0))
+        return [staying, (self.log.reward, ~stays), *numbers]
+
+    @property
+    def drawn_together(self) -> list[list[int]]:
+        """Places of `number_targets` whose residuals come from one and the same logged round."""
+        numbers = list(range(2, len(self.number_targets)))
+        return [[0, *numbers], [1]] if self.hurdle is None else [[0], [1], *([numbers] if numbers else [])]
 
     def groups(self, encoder: FeatureEncoder) -> Groups:
         keyed = np.column_stack([self.columns, self.log.action])
@@ -70,8 +101,8 @@ class Member:
     """Parameters of one member."""
 
     linear: FloatArray  # (n_actions, n_features + 1, 2 + n moving numbers)
-    levels: tuple[FittedLevels, ...]  # leaving first, then each moving column
-    residuals: FloatArray  # (n_actions, N_POOL, 2 + n moving numbers)
+    levels: tuple[FittedLevels, ...]  # as `Rounds.level_outcomes`
+    residuals: FloatArray  # (n_actions, N_POOL, 2 + n moving numbers); of spend in logs: factors
 
     @property
     def coefficients(self) -> FloatArray:
@@ -89,15 +120,20 @@ class MemberFit:
         """By how well the other rounds predict the held-out ones."""
         products = (False, True) if self._encoder.interactions else (False,)
         weight = self._rounds.log.sample_weight
-        leaving, *moving = self._rounds.level_outcomes
-        chosen = [choose_shrinkage(self._groups, leaving, weight, heldout, config, products=products)]
-        chosen += [choose_shrinkage(self._groups, o, weight, heldout, config, products=(False,)) for o in moving]
+        levels = [
+            choose_shrinkage(self._groups, outcome, weight, heldout, config, products=products)
+            for outcome in self._rounds.events
+        ]
+        levels += [
+            choose_shrinkage(self._groups, outcome, weight, heldout, config, products=(False,))
+            for outcome in self._rounds.moving
+        ]
         numbers = [
             len(products) > 1
             and self._error(j, weight, heldout, products=True) < self._error(j, weight, heldout, products=False)
             for j in range(len(self._rounds.number_targets))
         ]
-        return Choices(tuple(chosen), tuple(numbers))
+        return Choices(tuple(levels), tuple(numbers))
 
     def member(self, weight: FloatArray, choices: Choices, start: Member | None, rng: np.random.Generator) -> Member:
         """The member of the rounds weighted by `weight` (n_rounds,); `start` is where the search begins."""
@@ -109,7 +145,20 @@ class MemberFit:
         ]
         models = [self._fit_number(j, weight, products=p) for j, p in enumerate(choices.products)]
         linear = np.stack([_stacked(model, self._encoder.n_features) for model in models], axis=2)
-        return Member(linear, tuple(levels), self._residuals(models, weight, rng))
+        predicted = np.column_stack([self._predict(model) for model in models])
+        if self._rounds.hurdle is not None and self._rounds.hurdle.in_logs:
+            smearing = self._smearing(predicted[:, 0], weight)
+            linear[:, -1, 0] += smearing
+            predicted[:, 0] += smearing[self._rounds.log.action]
+        return Member(linear, tuple(levels), self._residuals(predicted, weight, rng))
+
+    def _smearing(self, predicted: FloatArray, weight: FloatArray) -> FloatArray:
+        """(n_actions,) what brings the mean of spend back from the mean of its logarithm, itself a logarithm."""
+        log, bought = self._rounds.log, self._rounds.number_targets[0][1] & (weight > 0)
+        factor = smeared(
+            self._rounds.spend[bought], np.exp(predicted[bought]), weight[bought], log.action[bought], log.n_actions
+        )
+        return np.log(factor)
 
     def _error(self, target: int, weight: FloatArray, heldout: BoolArray, *, products: bool) -> float:
         """Of the held-out rounds, predicted by the others."""
@@ -131,24 +180,27 @@ class MemberFit:
         log = self._rounds.log
         return model.expected_reward(log.context)[np.arange(len(log)), log.action]
 
-    def _residuals(self, models: list[LinearOutcomeModel], weight: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Draws of what the means left over, centred by action so that the means stay right.
+    def _residuals(self, predicted: FloatArray, weight: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Draws of what the means (n_rounds, n_targets) left over, centred by action so that the means stay right.
 
         What happens to one customer who stays is drawn together.
         """
-        log, targets = self._rounds.log, self._rounds.number_targets
-        left = np.column_stack([v - self._predict(m) for m, (v, _) in zip(models, targets, strict=True)])
-        pool = np.zeros((log.n_actions, N_POOL, len(models)))
-        staying = np.array([j for j in range(len(models)) if j != 1])
+        log, targets, hurdle = self._rounds.log, self._rounds.number_targets, self._rounds.hurdle
+        left = np.column_stack([values for values, _ in targets]) - predicted
+        pool = np.zeros((log.n_actions, N_POOL, len(targets)))
         for a in range(log.n_actions):
-            for columns in (staying, np.array([1])):
+            for columns in map(np.array, self._rounds.drawn_together):
                 telling = weight * targets[columns[0]][1] * np.isfinite(left[:, columns]).all(axis=1)
                 own = telling * (log.action == a)
                 chances = own if own.any() else telling
                 if chances.any():
                     drawn = rng.choice(len(log), size=N_POOL, p=chances / chances.sum())
                     pool[a][:, columns] = left[np.ix_(drawn, columns)]
-        return np.asarray(pool - pool.mean(axis=1, keepdims=True), dtype=np.float64)
+        centred = np.asarray(pool - pool.mean(axis=1, keepdims=True), dtype=np.float64)
+        if hurdle is not None and hurdle.in_logs:
+            factors = np.exp(pool[:, :, 0])
+            centred[:, :, 0] = factors / factors.mean(axis=1, keepdims=True)
+        return centred
 
 
 def _codes(columns: FloatArray, place: int) -> IntArray:

@@ -1,11 +1,12 @@
 """The market fitted to a decision log: an ensemble of members, each a law of motion for one customer base.
 
 A period in a member: the customer leaves by a discrete-time hazard; the reward is a linear outcome model's mean (one
-for who stays, one for who leaves) plus a residual drawn from the log; each moving column of few levels jumps between
-them by a softmax on top of its own logged transition rates; each other moving number follows a regression plus a logged
-residual, inside the logged range. Every episode draws a member, so a policy learns against what the data leave open
-(bootstrap ensembles: Osband et al. 2016; Chua et al. 2018). A log without time is the horizon-1 case: nobody leaves,
-nothing moves, and the reward is the outcome model's.
+for who stays, one for who leaves) plus a residual drawn from the log, or, where staying mostly earns one and the same,
+a hurdle: a purchase by its own hazard, then spend (env/hurdle.py). Columns that a business rule moves follow it to the
+letter (env/rules.py); each other moving column of few levels jumps between them by a softmax on top of its own logged
+transition rates; each other moving number follows a regression plus a logged residual, inside the logged range. Every
+episode draws a member, so a policy learns against what the data leave open (bootstrap ensembles: Osband et
+al. 2016; Chua et al. 2018). A log without time is the horizon-1 case: nobody leaves, and nothing moves.
 
 Assumptions: what drives both action and outcome is among the context columns; a period's moves are independent given
 context and action; effects are linear in the features (products of features included where they helped).
@@ -22,6 +23,7 @@ from analysis.support import SupportTree
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.context import Context
+from env.hurdle import Hurdle
 from env.layout import LayoutFeatures, StateLayout
 from env.market import Observation, Transition
 from env.softmax import softmax
@@ -33,12 +35,14 @@ MEMBER = 0  # place of the member's number in the raw state; the layout's column
 class MemberTables:
     """All members' parameters side by side; a cell is member * n_actions + action.
 
-    Columns of `coefficients`: reward of who stays, reward of who leaves, next value of each moving number, then stay
-    and leave, then the levels of each moving column.
+    Columns of `coefficients`: reward of who stays (with a hurdle: spend of who buys, or its logarithm), reward of who
+    leaves, next value of each moving number, then stay and leave, with a hurdle then rest and buy, then the levels of
+    each moving column.
     """
 
     coefficients: FloatArray  # (n_cells, n_features + 1, n_outputs), the intercept last
     hazard_offset: FloatArray  # (n_cells, 1, 2) logits of stay and leave
+    purchase_offset: FloatArray | None  # (n_cells, 1, 2) logits of rest and buy
     level_offsets: tuple[FloatArray, ...]  # each (n_cells, n_levels, n_levels) logits, by the level now
     residuals: FloatArray  # (n_cells, n_pool, 2 + n moving numbers), resampled from the log's
 
@@ -51,6 +55,8 @@ class Outlook:
     reward: FloatArray  # (n, 2) expected of who stays, of who leaves
     numbers: FloatArray  # (n, n moving numbers) expected next values
     levels: tuple[FloatArray, ...]  # each (n, n_levels) rates of the next level
+    purchase_rate: FloatArray | None  # (n,) of who stays; None without a hurdle
+    spend: FloatArray | None  # (n,) regression of a purchase's spend, or of its logarithm
 
     @property
     def expected_reward(self) -> FloatArray:
@@ -69,6 +75,7 @@ class MarketModel:
     tables: MemberTables
     support: SupportTree
     first_states: FloatArray  # (n_episodes, n_columns) with which logged episodes began
+    hurdle: Hurdle | None  # None where rewards have no atom
     n_members: int
     has_time: bool  # False: a log without panel, one period an episode
     reward_name: str
@@ -88,15 +95,20 @@ class MarketModel:
         pick = rng.integers(self.tables.residuals.shape[1], size=n)
         residual = self.tables.residuals[cell, pick]
         terminated = draws[0] < outlook.churn_rate
-        leaves = terminated.astype(np.int64)
-        rows = np.arange(n)
-        reward = outlook.reward[rows, leaves] + residual[rows, leaves]
+        stays = outlook.reward[:, 0] + residual[:, 0]
+        spend = stays
+        if self.hurdle is not None and outlook.purchase_rate is not None and outlook.spend is not None:
+            drawn = self.hurdle.drawn_spend(outlook.spend, residual[:, 0])
+            spend = np.where(rng.random(n) < outlook.purchase_rate, drawn, 0.0)
+            stays = self.hurdle.atom[action] + spend
+        reward = np.where(terminated, outlook.reward[:, 1] + residual[:, 1], stays)
         following = state.copy()
         for (place, _), rates, draw in zip(self.layout.moving_levels, outlook.levels, draws[1:], strict=True):
             edges = np.cumsum(rates, axis=1)[:, :-1]
             following[:, 1 + place] = (draw[:, None] >= edges).sum(axis=1)
         for j, (place, column) in enumerate(self.layout.moving_numbers):
             following[:, 1 + place] = np.clip(outlook.numbers[:, j] + residual[:, 2 + j], column.low, column.high)
+        self.layout.follow_rules(state[:, 1:], following[:, 1:], spend > 0, spend)
         return Transition(following, reward, terminated)
 
     def outlook(self, state: FloatArray, action: IntArray) -> Outlook:
@@ -106,14 +118,21 @@ class MarketModel:
         n_numbers = len(self.layout.moving_numbers)
         end = 2 + n_numbers
         stays_leaves = softmax(linear[:, end : end + 2] + self.tables.hazard_offset[cell, 0])
+        churn_rate = stays_leaves[:, 1] if self.has_time else np.zeros(len(state))
         end += 2
+        reward, purchase_rate, spend = linear[:, :2], None, None
+        if self.hurdle is not None and self.tables.purchase_offset is not None:
+            purchase_rate = softmax(linear[:, end : end + 2] + self.tables.purchase_offset[cell, 0])[:, 1]
+            end += 2
+            spend = linear[:, 0]
+            staying = self.hurdle.atom[action] + purchase_rate * self.hurdle.expected_spend(spend)
+            reward = np.column_stack([staying, linear[:, 1]])
         levels = []
         for (place, column), offset in zip(self.layout.moving_levels, self.tables.level_offsets, strict=True):
             logits = linear[:, end : end + len(column.levels)] + offset[cell, state[:, 1 + place].astype(np.int64)]
             levels.append(softmax(logits))
             end += len(column.levels)
-        churn_rate = stays_leaves[:, 1] if self.has_time else np.zeros(len(state))
-        return Outlook(churn_rate, linear[:, :2], linear[:, 2 : 2 + n_numbers], tuple(levels))
+        return Outlook(churn_rate, reward, linear[:, 2 : 2 + n_numbers], tuple(levels), purchase_rate, spend)
 
     def observe(self, state: FloatArray) -> Observation:
         return self._observed.transform(state[:, 1:]).astype(np.float32)
