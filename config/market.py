@@ -30,9 +30,26 @@ class FidelityConfig:
     heldout_share: float = 0.3  # of customers, never used for fitting the market that is judged
     min_customers: int = 50  # held out; fewer cannot judge anything
     n_periods: int = 12  # compared at most
+    state_periods: tuple[int, ...] = (1, 6, 12)  # after which the moving columns are compared
     n_bins: int = 10  # of predicted hazard and reward
     n_bootstraps: int = 200  # of customers, for the bands
     n_simulated: int = 6_000  # customers
     behavior_leaves: int = 64  # of the tree that stands for the policy that logged
     alpha: float = 0.01  # chance of refusing a faithful market, over all comparisons of a report together
     tolerance: float = 0.05  # a gap below this share of what was logged is immaterial, however certain
+    share_tolerance: float = 0.02  # the same for the share of customers in one state
+    max_auc: float = 0.60  # of telling simulated from logged customers; a market as good as the data has .50
+    min_effect_deviations: float = 3.0  # by which logged actions must predict better than actions drawn in their place
+    max_shift_weight: float = 20.0  # largest weight of a round under a policy that gives every action the same chance
+
+
+@dataclass(frozen=True)
+class ConfoundingConfig:
+    """When a hidden driver counts as found, and how the fit is weighted against it."""
+
+    min_customers: int = 100  # fewer cannot show it
+    # Share of the propensities' variance that the context leaves open; a forest leaves below .01 open of a rule that
+    # reads the context alone.
+    min_unexplained_share: float = 0.02
+    alpha: float = 0.01  # chance of finding a driver of outcomes where there is none, over all actions and outcomes
+    weight_clip: float = 10.0  # largest stabilised weight of a round

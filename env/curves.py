@@ -10,6 +10,7 @@ import numpy as np
 
 from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
+from env.gaps import Gap
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,16 @@ class Curve:
     logged: tuple[float, ...]
     stderr: tuple[float, ...]
 
+    def gaps(self, what: str, tolerance: float) -> list[Gap]:
+        """`tolerance` is a share of what was logged in the period."""
+        numbers = enumerate(zip(self.simulated, self.logged, self.stderr, strict=True), start=1)
+        return [Gap(what, f"period {t}", sim, log, error, tolerance * abs(log)) for t, (sim, log, error) in numbers]
+
 
 @dataclass(frozen=True)
 class _Histories:
-    present: FloatArray  # (n_customers, n_periods) 1 where observed
-    left: FloatArray  # (n_customers, n_periods) 1 where the customer left in that period
+    present: FloatArray  # (n_customers, n_periods) weight of the rounds observed
+    left: FloatArray  # (n_customers, n_periods) of those in which the customer left
     reward: FloatArray  # (n_customers, n_periods)
 
     def curves(self, weight: FloatArray) -> FloatArray:
@@ -39,6 +45,7 @@ def curves(
     simulated: LoggedDecisions,
     member: IntArray,
     logged: LoggedDecisions,
+    weight: FloatArray,
     n_periods: int,
     n_bootstraps: int,
     rng: np.random.Generator,
@@ -49,11 +56,12 @@ def curves(
         simulated: a panel of the market, episodes numbered from 0.
         member: (n_episodes,) the member behind each simulated episode.
         logged: a panel of held-out customers.
+        weight: (n_rounds,) of the logged rounds.
         n_periods: compared.
         n_bootstraps: of logged customers and of simulated ones.
         rng: of the bootstraps.
     """
-    played, seen = _histories(simulated, n_periods), _histories(logged, n_periods)
+    played, seen = _histories(simulated, np.ones(len(simulated)), n_periods), _histories(logged, weight, n_periods)
     own = (member[None, :] == np.unique(member)[:, None]).astype(np.float64)
     by_member = played.curves(own)
     fitting = by_member.var(axis=0, ddof=1) if len(by_member) > 1 else np.zeros(by_member.shape[1:])
@@ -68,16 +76,23 @@ def curves(
     return survival, reward
 
 
-def _histories(log: LoggedDecisions, n_periods: int) -> _Histories:
+def survival_of(log: LoggedDecisions, n_periods: int) -> FloatArray:
+    """(n_periods,) share of the customers of a panel that is left after each period."""
+    seen = _histories(log, log.sample_weight, n_periods)
+    return np.asarray(seen.curves(np.ones((1, len(seen.present))))[0, 0], dtype=np.float64)
+
+
+def _histories(log: LoggedDecisions, weight: FloatArray, n_periods: int) -> _Histories:
+    """A customer's episodes are counted together: they are one draw."""
     panel = log.panel
     assert panel is not None
-    episodes, code = np.unique(panel.episode, return_inverse=True)
+    units, code = np.unique(log.unit, return_inverse=True)
     kept = panel.step < n_periods
     place = (code[kept], panel.step[kept])
-    present, left, reward = (np.zeros((len(episodes), n_periods)) for _ in range(3))
-    present[place] = 1.0
-    left[place] = panel.terminated[kept]
-    reward[place] = log.reward[kept]
+    present, left, reward = (np.zeros((len(units), n_periods)) for _ in range(3))
+    np.add.at(present, place, weight[kept])
+    np.add.at(left, place, weight[kept] * panel.terminated[kept])
+    np.add.at(reward, place, weight[kept] * log.reward[kept])
     return _Histories(present, left, reward)
 
 

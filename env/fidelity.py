@@ -1,27 +1,37 @@
 """Does the fitted market resemble customers it never saw? A market that fails is not learned in.
 
-Four questions on held-out customers: is the hazard calibrated (over its range, and over time), is the reward, do
-survival and reward per period follow the logged curves when the market plays by the logged behavior, and are the logged
-actions such as the logged propensities announce? A gap counts when it exceeds both a band (bootstrap of customers,
-spread of the members, Bonferroni over all comparisons) and a tolerance.
+Asked of held-out customers: are churn rate and reward calibrated (by their prediction, period and action, and by action
+under a policy that gives every action the same chance); do survival, reward a period and the distributions of the
+moving columns follow the logged ones when the market plays by the logged behavior; can simulated histories be told from
+logged ones; are the logged actions such as the logged propensities announce, and do they matter at all? A gap counts
+when it exceeds both a band (customers, spread of the members, Bonferroni over all comparisons) and a tolerance.
+
+Where something hidden drove the actions (env/confounding.py), the market is fitted to and judged on weighted rounds.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import NormalDist
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from config.market import FidelityConfig, MarketConfig
 from domain.arrays import FloatArray
 from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions
-from env.calibration import CalibrationBin, calibrate, quantile_groups
+from domain.policy import Policy
+from env.action_effect import action_effect
+from env.calibration import Calibration
+from env.confounding import UNKNOWN, Confounding, weigh_against_confounding
 from env.curves import Curve, curves
+from env.fidelity_bins import calibrations
 from env.fit import first_rounds, fit_market, heldout_customers
+from env.gaps import Gap, gap_reasons, joint_limit
+from env.layout import LayoutFeatures
 from env.logged_behavior import action_surprise, fit_behavior
+from env.lookalike import Lookalike, censor_like, tell_apart
 from env.model import MarketModel
 from env.rollout import roll_out
+from env.state_shares import StateShares, state_shares
 
 
 @dataclass(frozen=True)
@@ -29,17 +39,23 @@ class FidelityReport:
     """What was compared, and why it does not do (`reasons`), if it does not."""
 
     n_customers: int  # held out
-    churn_calibration: tuple[CalibrationBin, ...]  # in groups of similar predicted hazard
-    churn_by_step: tuple[CalibrationBin, ...]  # the same rounds by period of the episode
-    reward_calibration: tuple[CalibrationBin, ...]
+    confounding: Confounding
+    calibrations: tuple[Calibration, ...]
     survival: Curve | None  # share of customers left after each period; None in a log without time
     reward_curve: Curve | None  # a period and customer who began
+    states: tuple[StateShares, ...]
+    lookalike: Lookalike | None
     action_surprise: float | None  # standard deviations; None without logged distributions
+    action_effect: float | None  # standard errors by which the logged actions foretell better than redrawn ones
     reasons: tuple[str, ...]
 
     @property
     def is_faithful(self) -> bool:
         return not self.reasons
+
+    def calibration(self, what: str, by: str) -> Calibration | None:
+        """One of them, where it was made."""
+        return next((c for c in self.calibrations if (c.what, c.by) == (what, by)), None)
 
     def to_data(self) -> dict[str, object]:
         """JSON-able."""
@@ -55,123 +71,139 @@ def check_fidelity(
 ) -> FidelityReport:
     """Fits a market on a part of the customers and judges it on the others; a log that cannot be fitted fails."""
     fidelity = FidelityConfig() if fidelity is None else fidelity
+    weighted, confounding = weigh_against_confounding(log, rng=rng.spawn(1)[0])
     heldout = heldout_customers(log.unit, fidelity.heldout_share, rng)
     try:
-        model = fit_market(log.take(~heldout), config, rng=rng)
+        model = fit_market(weighted.take(~heldout), config, rng=rng)
     except InvalidSnapshot as error:
-        return _unjudged(0, error.message)
-    return judge_fidelity(model, log.take(heldout), fidelity, rng=rng)
+        return _unjudged(0, error.message, confounding)
+    path_weight = _path_weight(log, weighted)[heldout]
+    return judge_fidelity(
+        model, weighted.take(heldout), fidelity, rng=rng, confounding=confounding, path_weight=path_weight
+    )
 
 
 def judge_fidelity(
-    model: MarketModel, heldout: LoggedDecisions, config: FidelityConfig | None = None, *, rng: np.random.Generator
+    model: MarketModel,
+    heldout: LoggedDecisions,
+    config: FidelityConfig | None = None,
+    *,
+    rng: np.random.Generator,
+    confounding: Confounding = UNKNOWN,
+    path_weight: FloatArray | None = None,
 ) -> FidelityReport:
-    """Judges `model` on customers that it was not fitted on."""
+    """Judges `model` on customers that it was not fitted on.
+
+    Args:
+        model: the market.
+        heldout: weighted as the log that the market was fitted to.
+        config: bands and tolerances.
+        rng: of simulations and bootstraps.
+        confounding: what was found of the whole log.
+        path_weight: (n_rounds,) of a customer's history up to the round; None = the round's own weight.
+    """
     config = FidelityConfig() if config is None else config
     n_customers = len(np.unique(heldout.unit))
     if n_customers < config.min_customers:
         reason = f"{n_customers} held-out customers; fewer than {config.min_customers} cannot judge a market"
-        return _unjudged(n_customers, reason)
-    by_hazard, by_step = _churn_calibration(model, heldout, config.n_bins)
-    report = FidelityReport(
-        n_customers=n_customers,
-        churn_calibration=by_hazard,
-        churn_by_step=by_step,
-        reward_calibration=_reward_calibration(model, heldout, config.n_bins),
-        survival=None,
-        reward_curve=None,
-        action_surprise=action_surprise(heldout),
-        reasons=(),
-    )
-    if model.has_time:
-        survival, reward_curve = _compare_curves(model, heldout, config, rng)
-        report = replace(report, survival=survival, reward_curve=reward_curve)
+        return _unjudged(n_customers, reason, confounding)
+    with threadpool_limits(1):  # as in fitting
+        behavior = fit_behavior(heldout, model.encoder, config.behavior_leaves)
+        report = replace(
+            _unjudged(n_customers, "", confounding),
+            calibrations=calibrations(model, heldout, behavior, config),
+            action_surprise=action_surprise(heldout),
+            action_effect=action_effect(model, heldout, behavior, rng.spawn(1)[0]),
+        )
+        if model.has_time:
+            weight = heldout.sample_weight if path_weight is None else path_weight
+            report = _with_histories(report, model, heldout, behavior, weight, config, rng)
     return replace(report, reasons=_reasons(report, config))
 
 
-def _unjudged(n_customers: int, reason: str) -> FidelityReport:
-    return FidelityReport(n_customers, (), (), (), None, None, None, (reason,))
+def _unjudged(n_customers: int, reason: str, confounding: Confounding) -> FidelityReport:
+    return FidelityReport(n_customers, confounding, (), None, None, (), None, None, None, (reason,))
 
 
-def _churn_calibration(
-    model: MarketModel, log: LoggedDecisions, n_bins: int
-) -> tuple[tuple[CalibrationBin, ...], tuple[CalibrationBin, ...]]:
-    """By predicted hazard, and by step: a hazard that drifts while the context stays shows in the second."""
-    if log.panel is None or not log.panel.terminated.any():
-        return (), ()
-    predicted, left = _by_member(model, log)[0], log.panel.terminated.astype(np.float64)
-    by_hazard = calibrate(predicted, left, log.unit, quantile_groups(predicted, n_bins))
-    return by_hazard, calibrate(predicted, left, log.unit, log.panel.step)
+def _path_weight(log: LoggedDecisions, weighted: LoggedDecisions) -> FloatArray:
+    """(n_rounds,) the log's own weight times the product of the corrections up to the round."""
+    if log.panel is None or weighted is log:
+        return weighted.sample_weight
+    correction = weighted.sample_weight / log.sample_weight
+    order = np.lexsort((log.panel.step, log.panel.episode))
+    logs = np.cumsum(np.log(np.maximum(correction[order], 1e-12)))
+    first = np.flatnonzero(log.panel.step[order] == 0)
+    length = np.diff(np.append(first, len(order)))
+    before = np.repeat(np.concatenate([[0.0], logs])[first], length)
+    product = np.empty(len(log))
+    product[order] = np.exp(logs - before)
+    return np.asarray(log.sample_weight * product, dtype=np.float64)
 
 
-def _reward_calibration(model: MarketModel, log: LoggedDecisions, n_bins: int) -> tuple[CalibrationBin, ...]:
-    predicted = _by_member(model, log)[1]
-    return calibrate(predicted, log.reward, log.unit, quantile_groups(predicted, n_bins))
+def _with_histories(
+    report: FidelityReport,
+    model: MarketModel,
+    heldout: LoggedDecisions,
+    behavior: Policy,
+    weight: FloatArray,
+    config: FidelityConfig,
+    rng: np.random.Generator,
+) -> FidelityReport:
+    """The market plays on from where the held-out customers began, several times each."""
+    panel = heldout.panel
+    assert panel is not None
+    n_periods = min(config.n_periods, int(panel.step.max()) + 1)
+    began = np.flatnonzero(first_rounds(heldout))
+    began = began[np.argsort(panel.episode[began], kind="stable")]
+    n_times = max(1, -(-config.n_simulated // len(began)))
+    member = rng.permutation(n_times * len(began)) % model.n_members
+    start = np.tile(model.layout.encode(heldout.context.take(began)), (n_times, 1))
+    played = roll_out(model, behavior, n_periods, rng, state=model.with_members(start, member))
+    periods = tuple(n for n in config.state_periods if n <= n_periods)
+    survival, reward_curve = curves(played, member, heldout, weight, n_periods, config.n_bootstraps, rng)
+    states = state_shares(model.layout, played, member, heldout, weight, periods, config.n_bootstraps, rng)
+    lookalike = None
+    if report.confounding.weighting == "none":  # twins are of the customers as they were, not as weighted
+        twins = played.take(played.unit < len(began))
+        lookalike = _lookalike(model, heldout.take(panel.step < n_periods), twins, heldout.unit[began], rng)
+    return replace(report, survival=survival, reward_curve=reward_curve, states=states, lookalike=lookalike)
 
 
-def _by_member(model: MarketModel, log: LoggedDecisions) -> tuple[FloatArray, FloatArray]:
-    """Churn rate and expected reward of each logged round, each (n_members, n_rounds)."""
-    columns = model.layout.encode(log.context)
-    outlooks = [
-        model.outlook(model.with_members(columns, np.full(len(log), member)), log.action)
-        for member in range(model.n_members)
-    ]
-    return np.stack([o.churn_rate for o in outlooks]), np.stack([o.expected_reward for o in outlooks])
-
-
-def _compare_curves(
-    model: MarketModel, heldout: LoggedDecisions, config: FidelityConfig, rng: np.random.Generator
-) -> tuple[Curve, Curve]:
-    """Survival and reward per period: the held-out customers, and the market playing on from where they began."""
-    assert heldout.panel is not None
-    n_periods = min(config.n_periods, int(heldout.panel.step.max()) + 1)
-    behavior = fit_behavior(heldout, model.encoder, config.behavior_leaves)
-    began = model.layout.encode(heldout.context)[first_rounds(heldout)]
-    started = began[rng.integers(len(began), size=config.n_simulated)]
-    member = np.arange(config.n_simulated) % model.n_members
-    simulated = roll_out(model, behavior, n_periods, rng, state=model.with_members(started, member))
-    return curves(simulated, member, heldout, n_periods, config.n_bootstraps, rng)
+def _lookalike(
+    model: MarketModel, logged: LoggedDecisions, twins: LoggedDecisions, origin: FloatArray, rng: np.random.Generator
+) -> Lookalike:
+    logs = (logged, censor_like(twins, logged, rng))
+    columns = [model.layout.encode(log.panel.next_context) for log in logs if log.panel is not None]
+    return tell_apart(LayoutFeatures(model.layout, model.encoder), (columns[0], columns[1]), logs, origin, rng)
 
 
 def _reasons(report: FidelityReport, config: FidelityConfig) -> tuple[str, ...]:
-    bins = (*report.churn_calibration, *report.churn_by_step, *report.reward_calibration)
-    curve_list = [c for c in (report.survival, report.reward_curve) if c is not None]
-    n_compared = len(bins) + sum(len(c.logged) for c in curve_list) + (report.action_surprise is not None)
-    limit = NormalDist().inv_cdf(1 - config.alpha / 2 / max(n_compared, 1))
-    found = [
-        *_bin_reasons("churn rate", report.churn_calibration, limit, config.tolerance),
-        *_bin_reasons("churn rate by period", report.churn_by_step, limit, config.tolerance),
-        *_bin_reasons("reward", report.reward_calibration, limit, config.tolerance),
-        *_curve_reasons("survival", report.survival, limit, config.tolerance),
-        *_curve_reasons("reward a period", report.reward_curve, limit, config.tolerance),
-    ]
+    gaps = _gaps(report, config)
+    others = (report.action_surprise, report.lookalike)
+    limit = joint_limit(config.alpha, len(gaps) + sum(other is not None for other in others))
+    found = gap_reasons(gaps, limit)
+    seen = report.lookalike
+    if seen is not None and seen.is_told_apart(limit, config.max_auc):
+        found.append(
+            f"simulated histories can be told from logged ones (area under the curve {seen.auc:.2f}; "
+            f"at most {config.max_auc:.2f} is tolerated)"
+        )
     if report.action_surprise is not None and abs(report.action_surprise) > limit:
         found.append(
             f"logged actions do not follow the logged propensities ({report.action_surprise:+.1f} standard deviations)"
         )
+    if report.action_effect is not None and report.action_effect < config.min_effect_deviations:
+        found.append(
+            "the logged actions foretell nothing that actions drawn in their place do not: they do nothing, or stand "
+            "beside the wrong rows"
+        )
     return tuple(found)
 
 
-def _bin_reasons(what: str, bins: Sequence[CalibrationBin], limit: float, tolerance: float) -> list[str]:
-    scale = float(np.average([abs(b.observed) for b in bins], weights=[b.n_rounds for b in bins])) if bins else 0.0
-    off = [b for b in bins if abs(b.predicted - b.observed) > max(limit * b.stderr, tolerance * scale)]
-    if not off:
-        return []
-    worst = max(off, key=lambda b: abs(b.predicted - b.observed) / max(b.stderr, 1e-12))
-    where = f"{len(off)} of {len(bins)} groups of held-out rounds"
-    return [f"{what} is off in {where}, at worst {worst.predicted:.3g} predicted and {worst.observed:.3g} logged"]
-
-
-def _curve_reasons(what: str, curve: Curve | None, limit: float, tolerance: float) -> list[str]:
-    if curve is None:
-        return []
-    gap = np.abs(np.array(curve.simulated) - np.array(curve.logged))
-    band = np.maximum(limit * np.array(curve.stderr), tolerance * np.abs(np.array(curve.logged)))
-    off = np.flatnonzero(gap > band)
-    if not len(off):
-        return []
-    worst = int(off[np.argmax(gap[off] / band[off])])
-    where = f"{len(off)} of {len(gap)} periods, at worst in period {worst + 1}"
+def _gaps(report: FidelityReport, config: FidelityConfig) -> list[Gap]:
+    named = (("survival", report.survival), ("reward a period", report.reward_curve))
     return [
-        f"{what} leaves its band in {where}: {curve.simulated[worst]:.3g} simulated, {curve.logged[worst]:.3g} logged"
+        *(gap for c in report.calibrations for gap in c.gaps(config.tolerance)),
+        *(gap for what, curve in named if curve is not None for gap in curve.gaps(what, config.tolerance)),
+        *(gap for s in report.states for gap in s.gaps(config.share_tolerance)),
     ]
