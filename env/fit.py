@@ -18,7 +18,9 @@ from env.layout import LayoutFeatures, StateLayout, fit_layout
 from env.member import Member, MemberFit, Rounds
 from env.model import MarketModel, MemberTables
 from env.priced import price_ladder
-from env.rules import Period, Rule, recognise
+from env.process import find_shared
+from env.rules import Held, Period, Rule, recognise
+from env.shared import fit_process
 
 
 def fit_market(
@@ -28,6 +30,7 @@ def fit_market(
     rng: np.random.Generator,
     prices: Mapping[str, float] | None = None,
     allow_one_action: bool = False,
+    rules: Mapping[str, Rule] | None = None,
 ) -> MarketModel:
     """The market behind `log`: with a panel its dynamics, without one its rewards (horizon 1).
 
@@ -38,20 +41,25 @@ def fit_market(
         prices: relative to the list price, 1 = list, of actions that differ in nothing but their price: the dearer, the
             fewer buy, in every context. It binds where rewards have a hurdle.
         allow_one_action: fit also where nothing was ever chosen; such a market foretells, and nothing can be learned.
+        rules: of columns whose rule is known from their definition; others are recognised.
 
     Raises:
         InvalidSnapshot: fewer than two customers, or one action only.
     """
     _check(log, min_actions=1 if allow_one_action else 2)
     with threadpool_limits(1):  # the matrices are small, and the number of threads would change the last bits
-        return _fit(log, MarketConfig() if config is None else config, {} if prices is None else prices, rng)
+        return _fit(log, MarketConfig() if config is None else config, prices or {}, rules or {}, rng)
 
 
 def _fit(
-    log: LoggedDecisions, config: MarketConfig, prices: Mapping[str, float], rng: np.random.Generator
+    log: LoggedDecisions,
+    config: MarketConfig,
+    prices: Mapping[str, float],
+    rules: Mapping[str, Rule],
+    rng: np.random.Generator,
 ) -> MarketModel:
     encoder = fit_encoder(log.context)
-    rounds = _rounds(log, config)
+    rounds = _rounds(log, config, rules)
     effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
     fit = MemberFit(rounds, effects, price_ladder(prices, log.actions, without_products(effects)))
     choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
@@ -61,7 +69,7 @@ def _fit(
         fit.member(weight * _bootstrap_weight(log.unit, rng), choices, whole, rng) for _ in range(config.n_members)
     ]
     observed = LayoutFeatures(rounds.layout, encoder).transform(rounds.columns)
-    return MarketModel(
+    model = MarketModel(
         actions=log.actions,
         encoder=encoder,
         effects_encoder=effects,
@@ -74,6 +82,7 @@ def _fit(
         has_time=log.panel is not None,
         reward_name=log.reward_name,
     )
+    return replace(model, process=fit_process(model, rounds, config, rng))
 
 
 def first_rounds(log: LoggedDecisions) -> BoolArray:
@@ -98,16 +107,18 @@ def _check(log: LoggedDecisions, *, min_actions: int) -> None:
         )
 
 
-def _rounds(log: LoggedDecisions, config: MarketConfig) -> Rounds:
+def _rounds(log: LoggedDecisions, config: MarketConfig, known: Mapping[str, Rule]) -> Rounds:
     panel = log.panel
     if panel is None:
         layout = fit_layout(log.context, None, np.zeros(len(log), np.bool_), max_levels=config.max_levels)
         columns = layout.encode(log.context)
         return Rounds(layout, columns, columns, log, find_hurdle(log, np.ones(len(log), np.bool_)))
-    layout = fit_layout(log.context, panel.next_context, panel.terminated, max_levels=config.max_levels)
+    layout = fit_layout(log.context, panel.next_context, panel.terminated, max_levels=config.max_levels, numbers=known)
     columns, after = layout.encode(log.context), layout.encode(panel.next_context)
     hurdle, stays = find_hurdle(log, ~panel.terminated), ~panel.terminated
-    rules = _rules(layout, columns[stays], after[stays], log.take(stays), hurdle)
+    rules = {**_rules(layout, columns[stays], after[stays], log.take(stays), hurdle), **known}
+    moves = np.array([c.moves and c.name not in rules for c in layout.columns])
+    rules |= {layout.columns[place].name: Held() for place in find_shared(log, columns, moves)}
     return Rounds(replace(layout, rules=rules), columns, after, log, hurdle)
 
 

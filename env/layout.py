@@ -4,7 +4,7 @@ A column with few values is kept as the code of its level (missing is a level of
 Features are looked up by code, so a step of the simulation touches no text.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -137,7 +137,14 @@ class LayoutFeatures:
         return np.concatenate([base, base[:, self._pairs[0]] * base[:, self._pairs[1]]], axis=1)
 
 
-def fit_layout(context: Context, following: Context | None, lasts: BoolArray, *, max_levels: int) -> StateLayout:
+def fit_layout(
+    context: Context,
+    following: Context | None,
+    lasts: BoolArray,
+    *,
+    max_levels: int,
+    numbers: Collection[str] = (),
+) -> StateLayout:
     """The layout of a log's columns.
 
     Args:
@@ -145,6 +152,7 @@ def fit_layout(context: Context, following: Context | None, lasts: BoolArray, *,
         following: after acting, row by row; None = a log without time, where nothing moves.
         lasts: (n_rounds,) rows whose `following` means nothing: the customer left.
         max_levels: more distinct values than this and a number is not kept as levels.
+        numbers: columns that are never kept as levels.
     """
     columns: list[LevelColumn | NumberColumn] = []
     for name in sorted(context.columns):
@@ -153,7 +161,7 @@ def fit_layout(context: Context, following: Context | None, lasts: BoolArray, *,
         moves = following is not None and not _same(values[~lasts], after)
         seen = np.concatenate([values, after])
         levels = _levels(seen)
-        if seen.dtype == object or len(levels) <= max_levels:
+        if name not in numbers and (seen.dtype == object or len(levels) <= max_levels):
             columns.append(LevelColumn(name, levels, moves))
         else:
             low, high = np.nanquantile(seen.astype(np.float64), [0.0, 1.0])

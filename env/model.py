@@ -26,6 +26,7 @@ from domain.context import Context
 from env.hurdle import Hurdle
 from env.layout import LayoutFeatures, StateLayout
 from env.market import Observation, Transition
+from env.process import UNKNOWN, MarketProcess
 from env.softmax import softmax
 
 MEMBER = 0  # place of the member's number in the raw state; the layout's columns follow
@@ -66,7 +67,10 @@ class Outlook:
 
 @dataclass(frozen=True)
 class MarketModel:
-    """Implements `env.market.Dynamics`. The raw state is the member's number, then the layout's columns."""
+    """Implements `env.market.Dynamics`.
+
+    The raw state is the member's number, the layout's columns, and with a market process the time on its path.
+    """
 
     actions: ActionSet
     encoder: FeatureEncoder  # of observations
@@ -79,14 +83,27 @@ class MarketModel:
     n_members: int
     has_time: bool  # False: a log without panel, one period an episode
     reward_name: str
+    process: MarketProcess | None = None  # of what all customers share; None where the log shows nothing of the kind
 
     def initial(self, n: int, rng: np.random.Generator) -> FloatArray:
         drawn = self.first_states[rng.integers(len(self.first_states), size=n)]
-        return self.with_members(drawn, rng.integers(self.n_members, size=n))
+        member = rng.integers(self.n_members, size=n)
+        if self.process is None:
+            return self.with_members(drawn, member)
+        state = self.with_members(drawn, member, self.process.start(n, rng))
+        self._write_shared(state)
+        return state
 
-    def with_members(self, columns: FloatArray, member: IntArray) -> FloatArray:
-        """The raw state of customers (n, n_columns) under the members (n,)."""
-        return np.column_stack([member.astype(np.float64), columns])
+    def with_members(self, columns: FloatArray, member: IntArray, time: FloatArray | None = None) -> FloatArray:
+        """The raw state of customers (n, n_columns) under the members (n,).
+
+        Without `time` (n,) on the path of a market process the shared columns are as `columns` say, and the period is
+        an average one.
+        """
+        parts = [member.astype(np.float64), columns[:, : len(self.layout.columns)]]
+        if self.process is not None:
+            parts.append(np.full(len(member), UNKNOWN) if time is None else time)
+        return np.column_stack(parts)
 
     def advance(self, state: FloatArray, action: IntArray, rng: np.random.Generator) -> Transition:
         n, cell = len(state), self._cell(state, action)
@@ -109,12 +126,16 @@ class MarketModel:
         for j, (place, column) in enumerate(self.layout.moving_numbers):
             following[:, 1 + place] = np.clip(outlook.numbers[:, j] + residual[:, 2 + j], column.low, column.high)
         self.layout.follow_rules(state[:, 1:], following[:, 1:], spend > 0, spend)
+        if self.process is not None:
+            following[:, -1] = self.process.following(state[:, -1], rng)
+            self._write_shared(following)
         return Transition(following, reward, terminated)
 
     def outlook(self, state: FloatArray, action: IntArray) -> Outlook:
         """Means and rates of one period under each row's own member."""
         cell = self._cell(state, action)
         linear = _grouped_product(self._effects.transform(state[:, 1:]), self.tables.coefficients, cell)
+        shocks = None if self.process is None else self.process.shocks(state[:, MEMBER].astype(np.int64), state[:, -1])
         n_numbers = len(self.layout.moving_numbers)
         end = 2 + n_numbers
         stays_leaves = softmax(linear[:, end : end + 2] + self.tables.hazard_offset[cell, 0])
@@ -122,8 +143,12 @@ class MarketModel:
         end += 2
         reward, purchase_rate, spend = linear[:, :2], None, None
         if self.hurdle is not None and self.tables.purchase_offset is not None:
-            purchase_rate = softmax(linear[:, end : end + 2] + self.tables.purchase_offset[cell, 0])[:, 1]
+            logits = linear[:, end : end + 2] + self.tables.purchase_offset[cell, 0]
             end += 2
+            if shocks is not None:
+                logits[:, 1] += shocks[:, 0]
+                linear[:, 0] += shocks[:, 1]
+            purchase_rate = softmax(logits)[:, 1]
             spend = linear[:, 0]
             staying = self.hurdle.atom[action] + purchase_rate * self.hurdle.expected_spend(spend)
             reward = np.column_stack([staying, linear[:, 1]])
@@ -144,6 +169,12 @@ class MarketModel:
         if self.support.masks_nothing:
             return np.ones((len(state), len(self.actions)), dtype=np.bool_)
         return self.support.mask(self._observed.transform(state[:, 1:]))
+
+    def _write_shared(self, state: FloatArray) -> None:
+        """The shared columns as the paths have them, in place."""
+        if self.process is not None and self.process.columns:
+            places = 1 + np.array(self.process.places)
+            state[:, places] = self.process.values(state[:, MEMBER].astype(np.int64), state[:, -1])
 
     def _cell(self, state: FloatArray, action: IntArray) -> IntArray:
         return np.asarray(state[:, MEMBER].astype(np.int64) * len(self.actions) + action, dtype=np.int64)

@@ -9,6 +9,7 @@ A column that no round contradicts is moved by its rule and leaves the regressio
     Since     a fixed value after a purchase, else now + step (periods since the last purchase)
     Total     now + spend                                    (spent so far)
     Mean      the mean spend of a Count's purchases          (average basket)
+    Held      now; the market process writes what follows    (season, competitor's price)
 
 A purchase is a reward above the hurdle's atom (env/hurdle.py). One round that differs, by more than rounding, and the
 column is learned as any other. So is what too few rounds tell: with MIN_ROUNDS without exception, exceptions are with
@@ -101,6 +102,14 @@ class Mean:
         n = period.before(self.count) + self.more
         held = np.where(n > 0, now * n, 0.0)  # a mean of nothing may be missing or anything
         return np.where(period.bought, (held + period.spend) / (n + 1), now)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Of a column that all customers share: `env.process` reads its next value from the path."""
+
+    def follow(self, now: FloatArray, _period: Period, /) -> FloatArray:
+        return now
 
 
 def recognise(columns: Mapping[str, tuple[FloatArray, FloatArray]], period: Period | None) -> dict[str, Rule]:
