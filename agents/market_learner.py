@@ -8,6 +8,7 @@ customers that neither market nor agent has seen.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,14 +16,18 @@ import numpy as np
 
 from agents.experience import age_factor
 from agents.replay import RealTransitions, real_transitions
-from agents.training import TrainingProgress, train_in_market
+from agents.training import train_in_market
+from agents.watch import TrainingProgress, TrainingWatch
 from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from config.market import MarketConfig
+from domain.errors import Interrupted
 from domain.log import LoggedDecisions
 from env.fit import fit_market
 from env.model import MarketModel
 from policies.network import NetworkPolicy
+
+WatchMarket = Callable[[MarketModel, LoggedDecisions], AbstractContextManager[TrainingWatch]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class MarketLearner:
     discount: float = 0.95  # a period, in [0, 1)
     dqn: DqnConfig = field(default_factory=DqnConfig)
     market: MarketConfig = field(default_factory=MarketConfig)
-    on_progress: Callable[[TrainingProgress], None] | None = None
+    watch: WatchMarket | None = field(default=None, compare=False, repr=False)  # asked once the market is fitted
     real: LoggedDecisions | None = field(default=None, compare=False, repr=False)  # a panel of live customers
     half_life_days: float | None = None  # a real transition counts half after so long; None = all alike
     now: datetime | None = None  # aware; from which the ages count, needed with a half-life
@@ -62,18 +67,27 @@ class MarketLearner:
 
         Raises:
             InvalidSnapshot: the log is too small to fit a market to, or `real` is no panel.
+            Interrupted: the watch asked to stop; it bears the policy as far as it was learned.
             MissingColumn: `real` lacks a column of the market, or times where there is a half-life.
         """
         market = fit_market(log, self.market, rng=rng)
-        trained = train_in_market(
-            market,
-            self.dqn,
-            discount=self.discount,
-            seed=int(rng.integers(2**32)),
-            on_progress=self.on_progress,
-            support=_support(market),
-            real=None if self.real is None else self._transitions(self.real, market),
-        )
+        seed = int(rng.integers(2**32))
+        with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, log) as watch:
+            trained = train_in_market(
+                market,
+                self.dqn,
+                discount=self.discount,
+                seed=seed,
+                support=_support(market),
+                real=None if self.real is None else self._transitions(self.real, market),
+                on_progress=watch.on_progress,
+                evaluate=watch.evaluate,
+                simulate=watch.simulate,
+                checkpoint=watch.checkpoint,
+                stop=watch.stop,
+            )
+        if not trained.is_finished(self.dqn):
+            raise Interrupted(f"stopped after {trained.n_periods} of {self.dqn.periods} periods", policy=trained.policy)
         return LearnedInMarket(trained.policy, market, trained.curve)
 
     def _transitions(self, real: LoggedDecisions, market: MarketModel) -> RealTransitions | None:

@@ -1,7 +1,7 @@
 """Training an agent in a market, and the policy that comes out."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -58,7 +58,7 @@ def train_in_market(
         config: the agent and its budget.
         discount: a period, in [0, 1).
         seed: of market, exploration, replay and first weights.
-        on_progress: told every point of the learning curve.
+        on_progress: told every point of the learning curve; on resuming the earlier ones first.
         evaluate: asked for the score of the policy as it would be delivered, at every point.
         simulate: the same, of its simulated value.
         support: actions that the market masks keep scores that nothing has taught: hand the mask over.
@@ -101,10 +101,8 @@ def _learn(agent: MarketDQN, config: DqnConfig, recorder: "_Recorder") -> None:
     n_left = config.periods - agent._n_calls
     if n_left <= 0:
         return
-    try:
+    with suppress(_StopRequest):
         agent.learn(n_left * config.n_customers, callback=recorder)
-    except _StopRequest:
-        pass
 
 
 class _StopRequest(Exception):  # stable-baselines3 ends a rollout early only in the middle of a period
@@ -132,6 +130,8 @@ class _Recorder(BaseCallback):
         restore_agent(agent, kept)
         self.curve = [TrainingProgress(**point) for point in kept.facts["curve"]]
         self._rewards = list(kept.facts["rewards"])
+        for point in self.curve:
+            self._tell(point)
 
     def _on_step(self) -> bool:
         self._rewards.append(float(self.locals["rewards"].mean()))
@@ -173,6 +173,9 @@ class _Recorder(BaseCallback):
         )
         self._rewards.clear()
         self.curve.append(point)
+        self._tell(point)
+
+    def _tell(self, point: TrainingProgress) -> None:
         if self._watch.on_progress is not None:
             self._watch.on_progress(point)
 

@@ -57,7 +57,7 @@ def make_learner(algo: str, watch: Watch | None = None) -> Learner:
         return BanditLearner()
     from agents.market_learner import MarketLearner
 
-    return MarketLearner(discount=DISCOUNT, on_progress=watch)
+    return MarketLearner(discount=DISCOUNT, watch=watch)
 
 
 def learn(learner: Learner, log: LoggedDecisions, rng: np.random.Generator) -> Lesson:
