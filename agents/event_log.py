@@ -30,7 +30,7 @@ def require_tensorboard() -> None:
         wanted = ".".join(map(str, MIN_VERSION))
         raise UsageError(
             f"--tensorboard needs tensorboard {wanted} or newer; found {found}",
-            "install the extra: pip install 'amso[train]'; or leave --tensorboard out, curve.png and curve.json tell the same",
+            "install the extra, pip install 'amso[train]'; or leave --tensorboard out: curve.png tells the same",
         )
 
 

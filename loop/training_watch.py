@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agents.watch import TrainingProgress, TrainingWatch
     from env.model import MarketModel
 
-HELDOUT, DELIVERED = "heldout", "delivered"
+STAGES = HELDOUT, DELIVERED = "heldout", "delivered"
 LEARNED_FROM = {HELDOUT: "the customers that do not judge", DELIVERED: "all customers"}
 CHECKPOINTS = "checkpoints"
 CURVE_FILE = "curve.json"
