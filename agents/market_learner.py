@@ -9,6 +9,7 @@ customers that neither market nor agent has seen.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,15 +17,19 @@ import numpy as np
 
 from agents.experience import age_factor
 from agents.replay import RealTransitions, real_transitions
-from agents.training import TrainingProgress, train_in_market
+from agents.training import train_in_market
+from agents.watch import TrainingProgress, TrainingWatch
 from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from config.market import MarketConfig
+from domain.errors import Interrupted
 from domain.log import LoggedDecisions
 from env.confounding import weigh_against_confounding
 from env.fit import fit_market
 from env.model import MarketModel
 from policies.network import NetworkPolicy
+
+WatchMarket = Callable[[MarketModel, LoggedDecisions], AbstractContextManager[TrainingWatch]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class MarketLearner:
     dqn: DqnConfig = field(default_factory=DqnConfig)
     market: MarketConfig = field(default_factory=MarketConfig)
     prices: Mapping[str, float] = field(default_factory=dict)  # as `env.fit.fit_market` takes them
-    on_progress: Callable[[TrainingProgress], None] | None = None
+    watch: WatchMarket | None = field(default=None, compare=False, repr=False)  # asked once the market is fitted
     real: LoggedDecisions | None = field(default=None, compare=False, repr=False)  # a panel of live customers
     half_life_days: float | None = None  # a real transition counts half after so long; None = all alike
     now: datetime | None = None  # aware; from which the ages count, needed with a half-life
@@ -65,19 +70,28 @@ class MarketLearner:
 
         Raises:
             InvalidSnapshot: the log is too small to fit a market to, or `real` is no panel.
+            Interrupted: the watch asked to stop; it bears the policy as far as it was learned.
             MissingColumn: `real` lacks a column of the market, or times where there is a half-life.
         """
         weighted, _ = weigh_against_confounding(log, rng=rng.spawn(1)[0])
         market = fit_market(weighted, self.market, rng=rng, prices=self.prices)
-        trained = train_in_market(
-            market,
-            self.dqn,
-            discount=self.discount,
-            seed=int(rng.integers(2**32)),
-            on_progress=self.on_progress,
-            support=_support(market),
-            real=None if self.real is None else self._transitions(self.real, market),
-        )
+        seed = int(rng.integers(2**32))
+        with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, log) as watch:
+            trained = train_in_market(
+                market,
+                self.dqn,
+                discount=self.discount,
+                seed=seed,
+                support=_support(market),
+                real=None if self.real is None else self._transitions(self.real, market),
+                on_progress=watch.on_progress,
+                evaluate=watch.evaluate,
+                simulate=watch.simulate,
+                checkpoint=watch.checkpoint,
+                stop=watch.stop,
+            )
+        if not trained.is_finished(self.dqn):
+            raise Interrupted(f"stopped after {trained.n_periods} of {self.dqn.periods} periods", policy=trained.policy)
         return LearnedInMarket(trained.policy, market, trained.curve)
 
     def _transitions(self, real: LoggedDecisions, market: MarketModel) -> RealTransitions | None:

@@ -26,11 +26,30 @@ def train(
     ] = None,
     algo: Algo = None,
     seed: Seed = 0,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with this interrupted run, such as train_1; the rest as it was begun."),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Event files in the run directory; needs the extra `train`.")
+    ] = False,
 ) -> "Answer":
-    """Fit the market, learn a policy, judge it on rows it did not see, register what is delivered."""
+    """Fit the market, learn a policy, judge it on rows it did not see, register what is delivered.
+
+    Ctrl-C while it learns ends after the period, with exit code 130 and a run that --resume goes on with.
+    """
     from loop import train as verb
 
-    return verb.train(workspace, request, baseline=baseline, heldout=heldout, algo=algo, seed=seed)
+    return verb.train(
+        workspace,
+        request,
+        baseline=baseline,
+        heldout=heldout,
+        algo=algo,
+        seed=seed,
+        resume=resume,
+        tensorboard=tensorboard,
+    )
 
 
 @with_workspace

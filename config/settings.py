@@ -21,6 +21,7 @@ from config.people import Approvals, Notify, Person
 from config.privacy import Privacy
 from config.section import Section
 from config.sources import FileSource, Source, SqlSource, is_log_file, is_log_query
+from config.training import Training
 from domain.actions import Action
 from domain.errors import ConfigError
 
@@ -49,6 +50,7 @@ class Settings(Section):
     holdout: Holdout | None = None
     exploration: Exploration | None = None
     learning: Learning = Learning()
+    training: Training = Training()
     calendar: Calendar = Calendar()
     people: Mapping[str, Person] = Field(default_factory=dict)
     approvals: Approvals = Approvals()

@@ -15,8 +15,14 @@ AmsoError                      exit 1, a handled failure
 ├── NotPermitted               an act that the gate refuses: no token, the wrong role, one's own proposal
 ├── IllegalTransition          a proposal cannot go where it was sent
 ├── StaleProposal              what was looked at is not what stands there now
+├── Interrupted                exit 130, a person stopped it: what was done until then is kept
 └── SourceUnavailable          exit 3, worth retrying
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from domain.policy import Policy
 
 
 class AmsoError(Exception):
@@ -93,6 +99,14 @@ class IllegalTransition(AmsoError):
 
 class StaleProposal(AmsoError):
     pass
+
+
+class Interrupted(AmsoError):
+    exit_code = 130  # as of any program that Ctrl-C ends
+
+    def __init__(self, message: str, hint: str = "", *, policy: "Policy | None" = None) -> None:
+        super().__init__(message, hint)
+        self.policy = policy  # as far as it was learned
 
 
 class SourceUnavailable(AmsoError):

@@ -5,8 +5,9 @@ neither clock nor autoreset. `MarketCore` adds both, after Gymnasium's same-step
 ends is replaced by a fresh one within the same step, and its last observation is handed out beside the new one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,15 @@ class MarketStep:
     final_observation: Observation  # (n_ended, n_features) of the ended ones, in order, before their replacement
 
 
+@dataclass(frozen=True)
+class CoreState:
+    """All that a `MarketCore` remembers between two periods."""
+
+    state: FloatArray  # (n_customers, n_state)
+    age: IntArray  # (n_customers,) periods lived
+    rng_state: Mapping[str, Any]  # JSON, as NumPy's bit generators write it
+
+
 class MarketCore:
     """`n_customers` customers side by side; an episode ends when its customer leaves or after `horizon` periods.
 
@@ -134,6 +144,15 @@ class MarketCore:
     def action_mask(self) -> BoolArray:
         """(n_customers, n_actions) what may be chosen now."""
         return self.dynamics.supported(self.state)
+
+    def snapshot(self) -> CoreState:
+        """From which `restore` goes on exactly as this core would."""
+        return CoreState(self.state.copy(), self._age.copy(), self.rng.bit_generator.state)
+
+    def restore(self, kept: CoreState) -> None:
+        """Takes the place of `reset`."""
+        self._state, self._age = kept.state.copy(), kept.age.copy()
+        self.rng.bit_generator.state = kept.rng_state
 
     def _replace(self, ended: IntArray) -> Observation:
         fresh = self.dynamics.initial(len(ended), self.rng)

@@ -2,8 +2,8 @@
 
 A subscription business logs half a year of targeted, partly random offers. AMSO reads that log like anybody's: imports,
 analyses, trains, judges and ranks. Then the market plays the business behind a real Redis: people approve, customers
-get what was approved, outcomes come late, twice and refunded, the loop learns again. Only the last tables know the
-market's exact truth.
+get what was approved, outcomes come late, twice and refunded, the loop learns again. Only the learning curve and the
+last tables know the market's exact truth.
 """
 
 import sys
@@ -31,7 +31,7 @@ from loop.analyze import analyze
 from loop.demo_business import BASELINE, POINT
 from loop.demo_live import START, Confirm, LivePart, Stage, ask_for_approval, collect, open_stage, play
 from loop.demo_offline import N_PERIODS, StrategyLine, compare_strategies, strategy_table
-from loop.demo_truth import Amount, Truth, truth_of
+from loop.demo_truth import Amount, Truth, exact_score, truth_of
 from loop.evaluate import EvaluateAnswer, evaluate
 from loop.imports import ImportAnswer, import_file
 from loop.live import say
@@ -40,7 +40,8 @@ from loop.proposal_view import ProposalAnswer
 from loop.recommend import RecommendAnswer, recommend
 from loop.shelf import PolicyShelf
 from loop.text import console, interval, number, progress_bar, table
-from loop.train import TrainAnswer, train
+from loop.train import train
+from loop.train_answer import TrainAnswer
 from loop.wiring import Workspace, open_workspace
 
 N_CUSTOMERS = 24_000
@@ -149,7 +150,9 @@ def demo(*, seed: int, out: Path | None, confirm: Confirm | None = None) -> Demo
     trained = _run(
         "fit a market and train in it",
         seconds,
-        lambda: train(workspace, request, baseline=baseline, heldout=None, algo=None, seed=seed),
+        lambda: train(
+            workspace, request, baseline=baseline, heldout=None, algo=None, seed=seed, score=exact_score(market)
+        ),
     )
     version = trained.policy_version
     evaluated = _run(

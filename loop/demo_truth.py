@@ -1,6 +1,6 @@
 """Predicted, realised and true: what was promised, what AMSO counted, and what the reference market knows exactly."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import NormalDist
@@ -47,6 +47,13 @@ class Truth:
     scores: Mapping[str, float]  # policy -> exact score: 0 = at random, 1 = the optimum
     n_rewards: int
     n_rewards_off: int  # that differ from the business's own ledger, by any amount
+
+
+def exact_score(market: TabularMarket) -> Callable[[Policy], float]:
+    """`exact.score` in this market for many policies: its ends are reckoned once."""
+    low = exact.value(market, exact.uniform(market))
+    high = float(market.initial_distribution @ exact.solve(market).state_value)
+    return lambda policy: (exact.value(market, exact.distribution_of(market, policy)) - low) / (high - low)
 
 
 def truth_of(

@@ -1,23 +1,22 @@
 """Which learner a log calls for: outcome models for one period, DQN in the fitted market for panels."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from config.dqn import DqnConfig
 from domain.errors import UsageError
 from domain.log import LoggedDecisions
 from domain.policy import Learner, Policy
 
 if TYPE_CHECKING:
-    from agents.training import TrainingProgress
+    from agents.market_learner import WatchMarket
+    from agents.watch import TrainingProgress
     from env.model import MarketModel
 
 ALGORITHMS = ("outcome", "bandit", "dqn")
 DISCOUNT = 0.95  # a period, of what an agent plans for
-
-Watch = Callable[["TrainingProgress"], None]
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ def choose_algorithm(algo: str | None, log: LoggedDecisions) -> str:
     return algo
 
 
-def make_learner(algo: str, watch: Watch | None = None) -> Learner:
-    """A learner by its name in ALGORITHMS; only `dqn` makes torch load."""
+def make_learner(algo: str, *, budget: DqnConfig | None = None, watch: "WatchMarket | None" = None) -> Learner:
+    """A learner by its name in ALGORITHMS; only `dqn` makes torch load, and has a budget and somebody who watches."""
     if algo == "outcome":
         from agents.outcome_learner import OutcomeLearner
 
@@ -59,7 +58,7 @@ def make_learner(algo: str, watch: Watch | None = None) -> Learner:
         return BanditLearner()
     from agents.market_learner import MarketLearner
 
-    return MarketLearner(discount=DISCOUNT, on_progress=watch)
+    return MarketLearner(discount=DISCOUNT, dqn=budget or DqnConfig(), watch=watch)
 
 
 def learn(learner: Learner, log: LoggedDecisions, rng: np.random.Generator) -> Lesson:

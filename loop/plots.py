@@ -1,4 +1,4 @@
-"""Pictures of answers, written beside the run: forest of intervals, overlap of propensities, learning curves."""
+"""Pictures of answers, written beside the run: forest of intervals, overlap of propensities, forecasts."""
 
 import textwrap
 import warnings
@@ -66,34 +66,6 @@ def overlap_plot(weights: FloatArray, path: Path, *, title: str) -> None:
     _save(figure, axes, path, title, f"importance weight ({unused:.0%} of rounds have weight 0)")
 
 
-def curve_plot(
-    x: Sequence[float],
-    y: Sequence[float],
-    path: Path,
-    *,
-    title: str,
-    x_label: str,
-    y_label: str,
-    levels: dict[str, float],
-) -> None:
-    """One curve over horizontal reference levels."""
-    figure, axes = _figure(height=3.6)
-    axes.plot(x, y, color=GOOD, linewidth=2)
-    for name, level in levels.items():
-        axes.axhline(level, color=QUIET, linestyle="--", linewidth=1)
-        axes.annotate(
-            name,
-            (1.0, level),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            va="bottom",
-            color=QUIET,
-            parse_math=False,
-        )
-    axes.set_ylabel(y_label, parse_math=False)
-    _save(figure, axes, path, title, x_label)
-
-
 def forecast_plot(
     history: FloatArray, values: FloatArray, low: FloatArray, high: FloatArray, path: Path, *, y_label: str
 ) -> None:
@@ -113,10 +85,16 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _save(figure: Figure, axes: Axes, path: Path, title: str, x_label: str) -> None:
+    save_panels(figure, axes, axes, path, title=title, x_label=x_label)
+
+
+def save_panels(figure: Figure, top: Axes, bottom: Axes, path: Path, *, title: str, x_label: str) -> None:
+    """Titled above its `top` panel, its x axis named below the `bottom` one."""
     title = textwrap.shorten(title, 2 * MAX_LABEL, placeholder=" …")
-    axes.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
-    axes.set_xlabel(x_label, parse_math=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    top.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
+    bottom.set_xlabel(x_label, parse_math=False)
+    for axes in (top, bottom):
+        axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, path)
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import yaml
 
+from domain.errors import NotFound
 from domain.records import RunRecord
+
+METRICS_FILE = "metrics.json"  # written last: a run without it is not finished
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,13 @@ class RunDirectory:
     started_at: datetime
     config: Mapping[str, object]
 
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / METRICS_FILE).is_file()
+
     def finish(self, metrics: Mapping[str, object]) -> RunRecord:
         """Writes metrics.json and returns the run's record for the knowledge base."""
-        write_json(self.path / "metrics.json", metrics)
+        write_json(self.path / METRICS_FILE, metrics)
         return RunRecord(self.name, self.verb, self.started_at, self.seed, self.config, metrics)
 
 
@@ -49,6 +56,21 @@ def start_run(
     metadata = {"verb": verb, "seed": seed, "started_at": started_at.isoformat(), "versions": _versions()}
     write_json(path / "metadata.json", metadata)
     return RunDirectory(path.name, path, verb, seed, started_at, config)
+
+
+def open_run(data_dir: Path, name: str) -> RunDirectory:
+    """A run that was started, finished or not.
+
+    Raises:
+        NotFound: no such run.
+    """
+    path = data_dir / "runs" / name
+    if Path(name).name != name or not (path / "metadata.json").is_file():
+        raise NotFound(f"there is no run {name!r} in {data_dir / 'runs'}", "name one of its folders, such as train_1")
+    metadata = json.loads((path / "metadata.json").read_text())
+    config = yaml.safe_load((path / "config.yaml").read_text())
+    started_at = datetime.fromisoformat(metadata["started_at"])
+    return RunDirectory(name, path, metadata["verb"], metadata["seed"], started_at, config)
 
 
 def _versions() -> dict[str, str]:

@@ -1,134 +1,59 @@
 """`amso train` and `amso.train`: fits the market, learns, judges on rows not seen, registers what is delivered."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.text import Text
 
-from domain.errors import UsageError
-from domain.estimates import Verdict
+from config.dqn import DqnConfig
+from domain.errors import Interrupted, UsageError
 from domain.log import LoggedDecisions, LogRead
-from domain.policy import Policy
 from domain.records import PolicyRecord
-from env.fidelity import FidelityReport
-from env.forecast import SimulatedValue
 from evaluation.judge import judge_learner
-from evaluation.judgement import Judgement
 from evaluation.refusals import read_refusals
 from evaluation.target import Target
 from loop.evidence import save_evidence
 from loop.learners import Lesson, choose_algorithm, learn, make_learner
-from loop.logs import LogRequest, content_hash, log_id, log_to_data, read_and_record, resolve_log
-from loop.plots import Bar, curve_plot, forest_plot
+from loop.logs import LogRequest, content_hash, log_id, read_and_record, resolve_log
 from loop.recorded import keep_training
+from loop.runs import RunDirectory
 from loop.targets import baseline_spec, prefixes_of, resolve_target
-from loop.text import WORDS, Reporter, comparison_line, console, interval, log_lines, number, progress_bar
+from loop.text import Reporter, progress_bar
 from loop.threads import one_thread
-from loop.trusted_market import promise_line, promise_to_data, promised, trusted_market
+from loop.train_answer import TrainAnswer, TrainedPolicy
+from loop.train_figures import draw_last, draw_values
+from loop.train_progress import journey_of, judging
+from loop.train_resume import Asked, begin_or_resume, drop_unfinished, interrupted, keep_unfinished
+from loop.training_watch import DELIVERED, STAGES, Score, TrainingWatcher
+from loop.trusted_market import promised, trusted_market
 from loop.wiring import Workspace
 from policies.artifact import save_policy
 from policies.baselines import ConstantPolicy
 from policies.spec import parse_policy_spec
 
-ADVICE = {
-    "learned": "propose the learned policy: on rows it did not see it provably earns more than {baseline} and than the "
-    "best constant action",
-    "constant": "use {action} for everyone: it provably earns more than {baseline}, and choosing by customer has no "
-    "provable gain over it",
-    "same": "keep {baseline}: nothing provably earns more",
-    "worse": "keep {baseline}: {delivered} provably earns less",
-    "open": "keep {baseline} for now: that {delivered} earns more is not proven; `amso recommend` designs the "
-    "experiment that would tell",
-    "nothing": "change nothing yet: this log cannot tell; `amso recommend` designs the experiment that would",
-}
-
 
 @dataclass(frozen=True)
-class TrainedPolicy:
-    """What training delivers, with the judgement that chose it; refitted on all rows unless another log judged it."""
-
-    policy: Policy
-    judgement: Judgement
-    fidelity: FidelityReport
-    lesson: Lesson | None  # None where a constant is delivered
-    promise: SimulatedValue | None  # of the policy in the fitted market; None without time, or where that is unfaithful
-
-    @property
-    def market_notes(self) -> tuple[str, ...]:
-        """Where the fitted market is off. Verdicts do not rest on it: they are taken from logged customers alone."""
-        if self.fidelity.is_faithful:
-            return ()
-        off = "; ".join(self.fidelity.reasons)
-        return (f"the fitted market is not faithful to the log ({off}); the verdict does not rest on it",)
-
-    @property
-    def advice(self) -> str:
-        """What to do now."""
-        against = self.judgement.baseline_comparison
-        if self.judgement.verdict is Verdict.CANNOT_TELL or against.low is None or against.high is None:
-            return ADVICE["nothing"]
-        kind, _, action = self.judgement.delivered.partition(":")
-        if f"constant:{action}" == against.baseline:
-            return ADVICE["same"].format(baseline=against.baseline)
-        if against.high < 0:
-            return ADVICE["worse"].format(baseline=against.baseline, delivered=self.judgement.delivered)
-        if against.low <= 0:
-            return ADVICE["open"].format(baseline=against.baseline, delivered=self.judgement.delivered)
-        return ADVICE[kind].format(action=action, baseline=against.baseline)
-
-
-@dataclass(frozen=True)
-class TrainAnswer:
-    """What `train --json` prints, and the same for people."""
+class _Question:
+    """Everything that a training run depends on beside the config."""
 
     read: LogRead
     judge: LogRead | None  # the log given to judge on
-    trained: TrainedPolicy
-    policy_version: str
+    baseline: str
     notes: tuple[str, ...]
-    run: Path
+    algo: str | None
+    seed: int
+    log_id: str
+    heldout_id: str | None
 
-    def to_data(self) -> dict[str, object]:
-        j, promise = self.trained.judgement, self.trained.promise
+    @property
+    def asked(self) -> Asked:
         return {
-            "run": str(self.run),
-            "policy_version": self.policy_version,
-            "log": log_to_data(self.read),
-            "heldout_log": None if self.judge is None else log_to_data(self.judge),
-            "reward": self.read.log.reward_name,
-            "market": {
-                "fidelity": self.trained.fidelity.to_data(),
-                "simulated": None if promise is None else promise_to_data(promise),
-            },
-            "heldout": asdict(j.heldout),
-            "best_constant": asdict(j.best_constant),
-            "comparison": asdict(j.comparison),
-            "baseline_comparison": asdict(j.baseline_comparison),
-            "verdict": j.verdict.value,
-            "delivered": j.delivered,
-            "diagnostics": asdict(j.diagnostics),
-            "advice": self.trained.advice,
-            "reasons": [*j.reasons, *self.notes, *self.trained.market_notes],
+            "log": self.log_id,
+            "heldout": self.heldout_id,
+            "baseline": self.baseline,
+            "algo": self.algo,
+            "seed": self.seed,
         }
-
-    def print(self) -> None:
-        out, j = console(), self.trained.judgement
-        for line in [*log_lines(self.read), *(log_lines(self.judge) if self.judge is not None else [])]:
-            out.print(line)
-        for line in self.trained.market_notes:
-            out.print(line)
-        if self.trained.promise is not None:
-            out.print(promise_line(self.trained.promise))
-        out.print(comparison_line(j.comparison))
-        out.print(comparison_line(j.baseline_comparison))
-        held = f"{number(j.heldout.value)} {interval(j.heldout.low, j.heldout.high)}"
-        out.print(f"value of what is delivered, on rows it did not see ({j.heldout.method}): {held}")
-        out.print(Text.assemble((WORDS[j.verdict], "bold"), f"; delivered: {j.delivered} ({self.policy_version})"))
-        for reason in (*j.reasons, *self.notes):
-            out.print(f"  · {reason}")
-        out.print(f"advice: {self.trained.advice}")
-        out.print(f"run: {self.run}")
 
 
 def train(
@@ -139,42 +64,36 @@ def train(
     heldout: Path | None,
     algo: str | None,
     seed: int,
+    resume: str | None = None,
+    tensorboard: bool = False,
+    score: Score | None = None,
 ) -> TrainAnswer:
-    """The verb: leaves a run directory with plots and policy, and a registered candidate."""
-    path, options = resolve_log(workspace, request)
-    prefixes = prefixes_of((baseline,))
-    read = read_and_record(workspace, path, options, probability_prefixes=prefixes)
-    judge = None
-    if heldout is not None:
-        if content_hash(heldout) == content_hash(path):
-            raise UsageError(f"--heldout {heldout} is the training log itself", "judge on rows not trained on")
-        judge = read_and_record(workspace, heldout, options, probability_prefixes=prefixes)
-    against, notes = baseline_spec(workspace, baseline, read.log.actions, request.decision_point)
-    run = workspace.start_run("train", seed=seed)
+    """The verb: leaves a run directory with plots and policy, and a registered candidate.
+
+    Args:
+        workspace: settings and stores.
+        request: the log.
+        baseline: SPEC of the policy that what is delivered is compared with; None = the configured one.
+        heldout: another log to judge on.
+        algo: the learner; None = by the kind of log.
+        seed: of everything.
+        resume: name of an interrupted run to go on with, asked the very same.
+        tensorboard: whether the run directory gets event files.
+        score: where the truth is known, what a policy is worth in it; only shown beside the learning curve.
+
+    Raises:
+        Interrupted: Ctrl-C; the run directory holds everything to go on.
+    """
+    if tensorboard:
+        from agents.event_log import require_tensorboard
+
+        require_tensorboard()
+    question = _read(workspace, request, baseline=baseline, heldout=heldout, algo=algo, seed=seed)
+    run = begin_or_resume(workspace, resume, question.asked, seed=seed)
     with progress_bar("train") as report:
-        trained = train_policy(
-            read, baseline=against, heldout=judge, algo=algo, seed=seed, report=report, workspace=workspace,
-            folder=run.path,
-        )  # fmt: skip
-    version = save_policy(trained.policy, run.path / "policy", training_run=run.name)
-    save_evidence(run.path, trained.judgement.evidence if heldout is None else None, log_id(path, options))
-    answer = TrainAnswer(read, judge, trained, version, notes, run.path)
-    _draw(answer)
-    workspace.finish_run(run, {**answer.to_data(), **traffic_of(read.log)})
-    _register(workspace, answer, request.decision_point)
-    keep_training(
-        workspace,
-        trained.judgement,
-        (judge or read).log,
-        policy_version=version,
-        baseline=against,
-        decision_point=request.decision_point,
-        log_id=log_id(path, options),
-        heldout_id=None if heldout is None else log_id(heldout, options),
-        algo=algo,
-        seed=seed,
-        run=run.path,
-    )
+        trained = _learn_and_judge(workspace, run, question, report, score=score, tensorboard=tensorboard)
+    answer = _keep(workspace, run, question, trained, request.decision_point)
+    drop_unfinished(run)
     return answer
 
 
@@ -224,20 +143,22 @@ def train_policy(
     seed: int,
     report: Reporter = lambda _share, _doing: None,
     workspace: Workspace | None = None,
-    folder: Path | None = None,
+    watcher: TrainingWatcher | None = None,
 ) -> TrainedPolicy:
     """Judges the learner, then refits what is delivered on all rows."""
     log = read.log
     rng = np.random.default_rng(seed)
+    budget = DqnConfig() if watcher is None else watcher.budget
+    journey = journey_of(log, budget, report) if watcher is None else watcher.journey
     algorithm = choose_algorithm(algo, log)
-    learner = make_learner(algorithm)
+    learner = make_learner(algorithm, budget=budget, watch=watcher)
     spec = parse_policy_spec(baseline)
 
     def target(rows: LoggedDecisions) -> Target:
         return resolve_target(spec, rows, workspace)
 
-    report(0.02, "fitting the market")
-    fidelity = trusted_market(log, algorithm, seed=seed, folder=folder)
+    journey.tell("fidelity", 0.0, "checking a market fitted to the log")
+    fidelity = trusted_market(log, algorithm, seed=seed, folder=None if watcher is None else watcher.folder)
     judgement = judge_learner(
         log,
         learner,
@@ -245,44 +166,111 @@ def train_policy(
         rng=rng,
         heldout=None if heldout is None else heldout.log,
         refusals=(*read_refusals(read), *(() if heldout is None else read_refusals(heldout))),
-        report=lambda share, doing: report(0.1 + 0.6 * share, doing),
+        report=judging(journey),
     )
-    report(0.75, "refitting on all rows")
     lesson = None
     if judgement.delivered == "learned":
         judged = judgement.policy if heldout is not None else None  # judged on another log: that very policy
+        if watcher is not None:
+            watcher.stage = DELIVERED
+        if judged is None:
+            journey.tell("fit delivered", 0.0, "learning from all rows")
         lesson = learn(learner, log, rng) if judged is None else Lesson(judged)
     policy = ConstantPolicy(log.actions, judgement.delivered.partition(":")[2]) if lesson is None else lesson.policy
-    market = None if lesson is None else lesson.market
+    curves = () if watcher is None else tuple(watcher.curves.values())
     is_promised = log.panel is not None and fidelity.is_faithful
+    market = None if lesson is None else lesson.market
     promise = promised(log, policy, market, seed=seed) if is_promised else None
-    return TrainedPolicy(policy, judgement, fidelity, lesson, promise)
+    return TrainedPolicy(policy, judgement, fidelity, lesson, promise, curves)
 
 
-def _draw(answer: TrainAnswer) -> None:
-    j, folder = answer.trained.judgement, answer.run
-    found = [
-        ("delivered, on rows not seen", j.heldout.value, j.heldout.low, j.heldout.high),
-        (f"best constant ({j.best_constant.policy})", j.best_constant.value, j.best_constant.low, j.best_constant.high),
-    ]
-    bars = [
-        Bar(label, value, low, high)
-        for label, value, low, high in found
-        if value is not None and low is not None and high is not None
-    ]
-    if bars:
-        forest_plot(bars, folder / "values.png", title=f"train: {j.verdict.value}", x_label=answer.read.log.reward_name)
-    lesson = answer.trained.lesson
-    if lesson is not None and lesson.curve:
-        curve_plot(
-            [p.period for p in lesson.curve],
-            [p.mean_reward for p in lesson.curve],
-            folder / "curve.png",
-            title="learning in the fitted market",
-            x_label="periods played by each simulated customer",
-            y_label="mean reward a period, exploring",
-            levels={},
+def _read(
+    workspace: Workspace,
+    request: LogRequest,
+    *,
+    baseline: str | None,
+    heldout: Path | None,
+    algo: str | None,
+    seed: int,
+) -> _Question:
+    path, options = resolve_log(workspace, request)
+    prefixes = prefixes_of((baseline,))
+    read = read_and_record(workspace, path, options, probability_prefixes=prefixes)
+    judge = None
+    if heldout is not None:
+        if content_hash(heldout) == content_hash(path):
+            raise UsageError(f"--heldout {heldout} is the training log itself", "judge on rows not trained on")
+        judge = read_and_record(workspace, heldout, options, probability_prefixes=prefixes)
+    against, notes = baseline_spec(workspace, baseline, read.log.actions, request.decision_point)
+    heldout_id = None if heldout is None else log_id(heldout, options)
+    return _Question(read, judge, against, notes, algo, seed, log_id(path, options), heldout_id)
+
+
+def _learn_and_judge(
+    workspace: Workspace,
+    run: RunDirectory,
+    question: _Question,
+    report: Reporter,
+    *,
+    score: Score | None,
+    tensorboard: bool,
+) -> TrainedPolicy:
+    """Watched: what was learned until Ctrl-C lies in the run directory."""
+    read, training = question.read, workspace.settings.training
+    stages = STAGES if question.judge is None else STAGES[1:]  # another log judges the very policy that is delivered
+    watcher = TrainingWatcher(
+        folder=run.path,
+        budget=training.budget(),
+        journey=journey_of(read.log, training.budget(), report, stages),
+        checkpoint_seconds=training.checkpoint_seconds,
+        score=score,
+        has_event_log=tensorboard,
+        stage=stages[0],
+    )
+    save_evidence(run.path, None, question.log_id)  # a policy that is left unfinished knows this log too
+    try:
+        trained = train_policy(
+            read,
+            baseline=question.baseline,
+            heldout=question.judge,
+            algo=question.algo,
+            seed=question.seed,
+            workspace=workspace,
+            watcher=watcher,
         )
+    except Interrupted as stopped:
+        keep_unfinished(run, stopped.policy)
+        draw_last(watcher.curves, run.path / "curve.png", reward_name=read.log.reward_name, is_finished=False)
+        raise interrupted(run, watcher.stage, stopped) from stopped
+    draw_last(watcher.curves, run.path / "curve.png", reward_name=read.log.reward_name)
+    return trained
+
+
+def _keep(
+    workspace: Workspace, run: RunDirectory, question: _Question, trained: TrainedPolicy, decision_point: str | None
+) -> TrainAnswer:
+    """Policy, evidence, plots and metrics into the run directory; a candidate and its verdicts into the books."""
+    read, judge, judgement = question.read, question.judge, trained.judgement
+    version = save_policy(trained.policy, run.path / "policy", training_run=run.name)
+    save_evidence(run.path, judgement.evidence if judge is None else None, question.log_id)
+    draw_values(judgement, run.path / "values.png", reward_name=read.log.reward_name)
+    answer = TrainAnswer(read, judge, trained, version, question.notes, run.path)
+    workspace.finish_run(run, {**answer.to_data(), **traffic_of(read.log)})
+    _register(workspace, answer, decision_point)
+    keep_training(
+        workspace,
+        judgement,
+        (judge or read).log,
+        policy_version=version,
+        baseline=question.baseline,
+        decision_point=decision_point,
+        log_id=question.log_id,
+        heldout_id=question.heldout_id,
+        algo=question.algo,
+        seed=question.seed,
+        run=run.path,
+    )
+    return answer
 
 
 def _register(workspace: Workspace, answer: TrainAnswer, decision_point: str | None) -> None:

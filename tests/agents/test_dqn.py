@@ -7,7 +7,8 @@ import torch
 
 from agents.dqn import MarketDQN
 from agents.sb3_env import MarketVecEnv
-from agents.training import TrainingProgress, policy_of, train_in_market
+from agents.training import policy_of, train_in_market
+from agents.watch import TrainingProgress
 from analysis.features import FeatureEncoder, fit_encoder
 from analysis.support import SupportTree
 from config.dqn import DqnConfig
