@@ -1,21 +1,25 @@
 """`amso train` and `amso.train`: fits the market, learns, judges on rows not seen, registers what is delivered."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from rich.text import Text
 
+from analysis.diagnosis import refuse_unknown_actions
+from domain.actions import Action
 from domain.errors import UsageError
-from domain.estimates import Verdict
+from domain.estimates import Finding, Verdict
 from domain.log import LoggedDecisions, LogRead
 from domain.policy import Policy
 from domain.records import PolicyRecord
 from env.fidelity import FidelityReport, check_fidelity
 from evaluation.judge import judge_learner
 from evaluation.judgement import Judgement
-from evaluation.refusals import read_refusals
+from evaluation.refusals import notes_of, read_refusals, refusals_of
 from evaluation.target import Target
+from loop.diagnose import diagnose_log
 from loop.evidence import save_evidence
 from loop.learners import Lesson, choose_algorithm, learn, make_learner
 from loop.logs import LogRequest, content_hash, log_id, log_to_data, read_and_record, resolve_log
@@ -136,6 +140,8 @@ def train(
     path, options = resolve_log(workspace, request)
     prefixes = prefixes_of((baseline,))
     read = read_and_record(workspace, path, options, probability_prefixes=prefixes)
+    catalogue = workspace.settings.actions(request.decision_point)
+    refuse_unknown_actions(read.log, catalogue)
     judge = None
     if heldout is not None:
         if content_hash(heldout) == content_hash(path):
@@ -145,7 +151,14 @@ def train(
     run = workspace.start_run("train", seed=seed)
     with progress_bar("train") as report:
         trained = train_policy(
-            read, baseline=against, heldout=judge, algo=algo, seed=seed, report=report, workspace=workspace
+            read,
+            baseline=against,
+            heldout=judge,
+            algo=algo,
+            seed=seed,
+            report=report,
+            workspace=workspace,
+            catalogue=catalogue,
         )
     version = save_policy(trained.policy, run.path / "policy", training_run=run.name)
     save_evidence(run.path, trained.judgement.evidence if heldout is None else None, log_id(path, options))
@@ -214,11 +227,13 @@ def train_policy(
     seed: int,
     report: Reporter = lambda _share, _doing: None,
     workspace: Workspace | None = None,
+    catalogue: Sequence[Action] = (),
 ) -> TrainedPolicy:
     """Judges the learner, then refits what is delivered on all rows."""
     log = read.log
     rng = np.random.default_rng(seed)
     learner = make_learner(choose_algorithm(algo, log))
+    findings = diagnose_log(read, catalogue)
     spec = parse_policy_spec(baseline)
 
     def target(rows: LoggedDecisions) -> Target:
@@ -232,9 +247,10 @@ def train_policy(
         target,
         rng=rng,
         heldout=None if heldout is None else heldout.log,
-        refusals=(*read_refusals(read), *(() if heldout is None else read_refusals(heldout))),
+        refusals=(*refusals_of(findings), *(() if heldout is None else read_refusals(heldout))),
         report=lambda share, doing: report(0.1 + 0.6 * share, doing),
     )
+    judgement = _with_findings(judgement, findings)
     report(0.75, "refitting on all rows")
     lesson = None
     if judgement.delivered == "learned":
@@ -242,6 +258,16 @@ def train_policy(
         lesson = learn(learner, log, rng) if judged is None else Lesson(judged)
     policy = ConstantPolicy(log.actions, judgement.delivered.partition(":")[2]) if lesson is None else lesson.policy
     return TrainedPolicy(policy, judgement, fidelity, lesson)
+
+
+def _with_findings(judgement: Judgement, findings: tuple[Finding, ...]) -> Judgement:
+    """The judgement with what the log itself says: what refuses is among its reasons already."""
+    d = judgement.diagnostics
+    return replace(
+        judgement,
+        diagnostics=replace(d, findings=(*findings, *d.findings)),
+        reasons=(*judgement.reasons, *notes_of(findings)),
+    )
 
 
 def _draw(answer: TrainAnswer) -> None:
