@@ -143,7 +143,10 @@ def fit_common_support(features: FloatArray, action: IntArray, supported: Sequen
     config = MarketConfig(min_support_share=0.0)
     tree = fit_support(features, action, len(of_all), config, leaf_rounds=leaf_rounds, max_rows=MAX_TREE_ROWS)
     both = tree.supported & of_all
-    return replace(tree, supported=np.where(both.any(axis=1, keepdims=True), both, tree.supported))
+    tree = replace(tree, supported=np.where(both.any(axis=1, keepdims=True), both, tree.supported))
+    of_leaves = tree.supported[tree.left == np.arange(len(tree.left))]
+    is_alike = bool((of_leaves == of_leaves[0]).all())  # splits that change nothing: actions were drawn alike
+    return SupportTree.everywhere(of_leaves[0].tolist()) if is_alike else tree
 
 
 def action_counts(leaf: IntArray, action: IntArray, shape: tuple[int, int]) -> FloatArray:
