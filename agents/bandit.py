@@ -9,11 +9,12 @@ the paper's up to the regression's regret. Where we deviate: gaps are measured i
 that its unit does not matter, and an action never tried is predicted at the mean of all.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from analysis.features import FeatureEncoder, fit_encoder
+from analysis.support import fit_common_support
 from domain.actions import ActionSet
 from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
@@ -127,14 +128,18 @@ class BanditLearner:
 
     penalty: float = 1.0
     gamma_scale: float = 1.0
+    min_rounds: int = 100  # an action with fewer logged rounds is not chosen, unless all have fewer
 
     @property
     def name(self) -> str:
         return "bandit"
 
     def fit(self, log: LoggedDecisions, rng: np.random.Generator) -> NetworkPolicy:  # noqa: ARG002 # needs no chance
-        """A policy that still explores."""
+        """A policy that still explores, among what the log tried on such customers."""
         encoder = fit_encoder(log.context)
+        features = encoder.transform(log.context)
         bandit = LinearBandit(log.actions, encoder, penalty=self.penalty, gamma_scale=self.gamma_scale)
-        bandit.update(encoder.transform(log.context), log.action, log.reward, log.sample_weight)
-        return bandit.policy()
+        bandit.update(features, log.action, log.reward, log.sample_weight)
+        is_frequent = np.bincount(log.action, minlength=log.n_actions) >= self.min_rounds
+        support = fit_common_support(features, log.action, is_frequent.tolist()) if is_frequent.any() else None
+        return replace(bandit.policy(), support=support)

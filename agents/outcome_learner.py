@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.outcome_model import fit_outcome_model
-from analysis.support import SupportTree
+from analysis.support import fit_common_support
 from domain.errors import InsufficientOverlap
 from domain.log import LoggedDecisions
 from policies.network import Layer, NetworkPolicy
@@ -17,7 +17,7 @@ from policies.network import Layer, NetworkPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class OutcomeLearner:
-    """Ridge per action, then argmax over the actions that the log tried often enough."""
+    """Ridge per action, then argmax over the actions that the log tried often enough, on such customers too."""
 
     min_rounds: int = 100  # an action with fewer logged rounds is not chosen
 
@@ -31,9 +31,10 @@ class OutcomeLearner:
         Raises:
             InsufficientOverlap: no action was logged often enough.
         """
+        supported = supported_actions(log, self.min_rounds)
         model = fit_outcome_model(log)
         layer = Layer(model.coefficients, model.intercept)
-        support = SupportTree.everywhere(supported_actions(log, self.min_rounds))
+        support = fit_common_support(model.encoder.transform(log.context), log.action, supported)
         return NetworkPolicy(self.name, log.actions, model.encoder, (layer,), support=support)
 
 

@@ -12,9 +12,19 @@ from typing import TYPE_CHECKING
 from amso._rooms import put_rooms_on_path
 
 if TYPE_CHECKING:
-    from loop.api import Amso, LogOptions, evaluate, load_policy, open, read_log, register_envs, train  # noqa: A004
+    from loop.api import (
+        Amso,
+        LogOptions,
+        diagnose,
+        evaluate,
+        load_policy,
+        open,  # noqa: A004
+        read_log,
+        register_envs,
+        train,
+    )
 
-__all__ = ["Amso", "LogOptions", "evaluate", "load_policy", "open", "read_log", "register_envs", "train"]
+__all__ = ["Amso", "LogOptions", "diagnose", "evaluate", "load_policy", "open", "read_log", "register_envs", "train"]
 __version__ = "0.2.0"
 
 

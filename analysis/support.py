@@ -4,8 +4,9 @@ Whoever maximises predictions is drawn to what was predicted without data. A fit
 agent learns in it, and a policy carries the same mask. Walking the tree needs NumPy only; fitting it, scikit-learn.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +15,8 @@ from config.market import MarketConfig
 from domain.arrays import BoolArray, FloatArray, IntArray
 
 MIN_LEAF_ROUNDS = 100
+MIN_EXPECTED_ROUNDS = 30
+MAX_TREE_ROWS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +89,29 @@ class SupportTree:
             node = following
 
 
-def fit_support(features: FloatArray, action: IntArray, n_actions: int, config: MarketConfig) -> SupportTree:
-    """The tree that separates customers by what was tried on them; every leaf keeps its most frequent action."""
+def fit_support(
+    features: FloatArray,
+    action: IntArray,
+    n_actions: int,
+    config: MarketConfig,
+    *,
+    leaf_rounds: int = MIN_LEAF_ROUNDS,
+    max_rows: int | None = None,
+) -> SupportTree:
+    """The tree that separates customers by what was tried on them; every leaf keeps its most frequent action.
+
+    It is grown on about `max_rows` rows, evenly spaced; what its leaves support is counted on all.
+    """
     from sklearn.tree import DecisionTreeClassifier  # whoever only walks a tree does without
 
     if not features.shape[1]:
         features = np.zeros((len(action), 1))
     features = features.astype(np.float32).astype(np.float64)  # the tree compares in float32
+    step = 1 if max_rows is None else max(1, len(action) // max_rows)
+    least = min(math.ceil(leaf_rounds / step), len(action[::step]))
     fitted = DecisionTreeClassifier(
-        max_leaf_nodes=config.max_support_leaves, min_samples_leaf=min(MIN_LEAF_ROUNDS, len(action)), random_state=0
-    ).fit(features, action)
+        max_leaf_nodes=config.max_support_leaves, min_samples_leaf=least, random_state=0
+    ).fit(features[::step], action[::step])
     nodes = fitted.tree_
     own = np.arange(nodes.node_count)
     is_leaf = nodes.children_left < 0
@@ -111,6 +127,26 @@ def fit_support(features: FloatArray, action: IntArray, n_actions: int, config: 
         right=np.where(is_leaf, own, nodes.children_right),
         supported=enough,
     )
+
+
+def fit_common_support(features: FloatArray, action: IntArray, supported: Sequence[bool]) -> SupportTree:
+    """The same for a learner that takes any action of `supported` (n_actions,) as tried, wherever nothing denies it.
+
+    Leaves are so large that each of these actions would have MIN_EXPECTED_ROUNDS there, were it drawn alike for
+    everyone: one with fewer than the least (`min_support_rounds`) was then kept from these customers, not rare by
+    chance (a Poisson count of mean 30 stays below 10 once in 140,000). Many actions make large leaves.
+    """
+    of_all = np.asarray(supported, dtype=np.bool_)
+    counts = np.bincount(action, minlength=len(of_all))
+    rarest = counts[of_all & (counts > 0)].min(initial=len(action)) / len(action)
+    leaf_rounds = max(MIN_LEAF_ROUNDS, math.ceil(MIN_EXPECTED_ROUNDS / rarest))
+    config = MarketConfig(min_support_share=0.0)
+    tree = fit_support(features, action, len(of_all), config, leaf_rounds=leaf_rounds, max_rows=MAX_TREE_ROWS)
+    both = tree.supported & of_all
+    tree = replace(tree, supported=np.where(both.any(axis=1, keepdims=True), both, tree.supported))
+    of_leaves = tree.supported[tree.left == np.arange(len(tree.left))]
+    is_alike = bool((of_leaves == of_leaves[0]).all())  # splits that change nothing: actions were drawn alike
+    return SupportTree.everywhere(of_leaves[0].tolist()) if is_alike else tree
 
 
 def action_counts(leaf: IntArray, action: IntArray, shape: tuple[int, int]) -> FloatArray:

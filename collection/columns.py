@@ -47,6 +47,7 @@ class LogColumns:
     next_context: Mapping[str, str]
     logged: Mapping[str, str]  # action -> its p_* column
     ignored: tuple[str, ...]
+    not_negative: frozenset[str] = frozenset()  # of the context, by our names
 
 
 def text_columns(options: LogOptions) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ def resolve_columns(found: Sequence[str], options: LogOptions) -> LogColumns:
     used |= {*next_context.values(), *logged.values()}
     prefixes = (*options.probability_prefixes, *((options.prediction_prefix,) if options.prediction_prefix else ()))
     ignored = [name for name in found if name not in used and not (prefixes and name.startswith(prefixes))]
-    return LogColumns(named, reward, context, next_context, logged, tuple(ignored))
+    return LogColumns(named, reward, context, next_context, logged, tuple(ignored), _not_negative(context, options))
 
 
 def _our_names(found: Sequence[str], options: LogOptions) -> dict[str, str]:
@@ -139,6 +140,16 @@ def _context(ours: Mapping[str, str], found: Sequence[str], options: LogOptions)
     if options.context is None:
         return every
     return {_bare(name): _context_column(_bare(name), every, ours, found) for name in options.context}
+
+
+def _not_negative(context: Mapping[str, str], options: LogOptions) -> frozenset[str]:
+    names = frozenset(_bare(name) for name in options.not_negative)
+    if lacking := sorted(names - set(context)):
+        raise MissingColumn(
+            f"`not_negative` names {_listing(lacking)}; the context has {_listing(sorted(context))}",
+            "correct `not_negative`, or add the column",
+        )
+    return names
 
 
 def _bare(name: str) -> str:

@@ -299,6 +299,8 @@ class Draft:
         for name, values in columns.items():
             if values.dtype != object:
                 self.faults.mark(np.isinf(values.astype(np.float64)), f"x_{name} infinite")
+                if name in self.columns.not_negative:
+                    self.faults.mark(np.asarray(values < 0, dtype=np.bool_), f"x_{name} negative")
         return Context(columns, len(self.rows))
 
     def next_context(self, context: Context) -> Context | None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,14 @@ from domain.arrays import BoolArray, IntArray
 from domain.records import QuarantinedRecord
 
 CHUNK_ROWS = 10_000  # quarantined at a time
+MEND = "mend these rows in the export"
+REMEDIES = {
+    "episode with two rows of the same step": "number the steps of an episode 0, 1, 2, …",
+    "episode that does not start at step 0": "export episodes from their first step",
+    "episode with a missing step": "export every step of an episode",
+    "episode that goes on after its end": "start a new episode where a customer comes back",
+    "episode whose time goes back": "number the steps in the order of decided_at, or mend the times",
+}
 
 
 class Faults:
@@ -54,6 +62,11 @@ class Faults:
     def counts(self) -> dict[str, int]:
         n = np.bincount(self._code[self._code >= 0], minlength=len(self._reasons))
         return {reason: int(n[i]) for i, reason in enumerate(self._reasons)}
+
+
+def remedies_of(reasons: Iterable[str]) -> str:
+    """What mends the rows that were set aside for these reasons."""
+    return "; ".join(dict.fromkeys(REMEDIES.get(reason, MEND) for reason in reasons))
 
 
 def set_aside(

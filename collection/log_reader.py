@@ -14,7 +14,7 @@ import pandas as pd
 
 from collection.columns import LogColumns, resolve_columns, text_columns
 from collection.draft import Draft
-from collection.faults import set_aside
+from collection.faults import remedies_of, set_aside
 from collection.file_source import read_table, table_of_frame
 from collection.narrowing import exclude_actions, keep_logged_actions
 from collection.panel_reader import check_episodes, read_steps, with_panel
@@ -63,7 +63,7 @@ def read_log(
     everything = draft.build(options.probability_prefixes, options.prediction_prefix)
     steps = read_steps(draft, everything.context)
     if steps is not None:
-        check_episodes(steps, draft.faults)
+        check_episodes(steps, draft.faults, everything.decided_at)
     used = np.flatnonzero(draft.faults.is_good)
     rejected = set_aside(draft.faults, draft.rows, table, quarantine)
     if not len(used):
@@ -98,5 +98,5 @@ def no_usable_row(source: str, n_rows: int, reasons: Mapping[str, int]) -> Inval
     counts = ", ".join(f"{reason}: {n}" for reason, n in reasons.items())
     return InvalidSnapshot(
         f"{source} has {n_rows} rows and none is usable ({counts})",
-        "mend the export; the quarantine keeps every rejected row with its reason",
+        f"{remedies_of(reasons)}; the quarantine keeps every rejected row with its reason",
     )

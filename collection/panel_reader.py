@@ -7,7 +7,7 @@ import numpy as np
 from collection.draft import Draft
 from collection.faults import Faults
 from collection.values import flags_of, unit_codes
-from domain.arrays import BoolArray, Column, IntArray
+from domain.arrays import BoolArray, Column, IntArray, TimeArray
 from domain.context import Context
 from domain.log import LoggedDecisions, Panel
 
@@ -52,12 +52,13 @@ def _flag(draft: Draft, name: str) -> BoolArray:
     return flags.values
 
 
-def check_episodes(steps: Steps, faults: Faults) -> None:
-    """Marks every row of an episode that is not one gapless run from step 0 to its end.
+def check_episodes(steps: Steps, faults: Faults, decided_at: TimeArray | None = None) -> None:
+    """Marks every row of an episode that is not one gapless run from step 0 to its end, forward in time.
 
     Args:
         steps: of all rows.
         faults: what is known so far; a row with a fault is a hole in its episode.
+        decided_at: (n_rows,) of all rows, where the log has times; two steps may share one.
     """
     usable = np.flatnonzero(faults.is_good)
     order = usable[np.lexsort((steps.step[usable], steps.episode[usable]))]
@@ -71,10 +72,19 @@ def check_episodes(steps: Steps, faults: Faults) -> None:
         ("episode that does not start at step 0", is_first & (step != 0)),
         ("episode with a missing step", ~is_first & (step != previous + 1)),
         ("episode that goes on after its end", ended_before),
+        ("episode whose time goes back", ~is_first & _is_earlier(decided_at, order)),
     )
     for reason, is_problem in problems:
         broken = np.unique(episode[is_problem])
         faults.mark(np.isin(steps.episode, broken), reason)
+
+
+def _is_earlier(decided_at: TimeArray | None, order: IntArray) -> BoolArray:
+    """(n,) whether a row's time lies before that of the row that precedes it in `order`."""
+    if decided_at is None:
+        return np.zeros(len(order), dtype=np.bool_)
+    time = decided_at[order]
+    return np.asarray(np.r_[False, time[1:] < time[:-1]][: len(order)], dtype=np.bool_)
 
 
 def with_panel(log: LoggedDecisions, steps: Steps, rows: IntArray) -> tuple[LoggedDecisions, tuple[str, ...]]:

@@ -14,5 +14,6 @@ class LogOptions:
     exclude_actions: tuple[str, ...] = ()  # dropped; propensities renormalised inside their cell
     probability_prefixes: tuple[str, ...] = ()  # columns of `probabilities:PREFIX` to keep
     prediction_prefix: str | None = field(default=None, repr=False)  # columns PREFIX + action: logged predictions
+    not_negative: tuple[str, ...] = field(default=(), repr=False)  # context columns, without x_: below 0 is a fault
     split: str | None = None  # keep only rows whose `split` has this value
     decision_point: str | None = None  # keep only this one, where the log names several

@@ -178,5 +178,6 @@ class Settings(Section):
             reward=source.reward,
             context=source.context or configured or None,
             exclude_actions=source.exclude_actions,
+            not_negative=source.not_negative,
             decision_point=decision_point,
         )

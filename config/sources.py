@@ -19,7 +19,7 @@ class Content(StrEnum):
 
 
 class SourceBase(Section):
-    """What all kinds share. The last four keys speak of decision logs only."""
+    """What all kinds share. The last five keys speak of decision logs only."""
 
     content: Content
     columns: Mapping[str, str] = Field(default_factory=dict)  # ours -> theirs
@@ -28,11 +28,13 @@ class SourceBase(Section):
     reward: str | None = None  # which reward column counts
     context: tuple[str, ...] | None = None  # columns to use; None = the decision point's, else all x_*
     exclude_actions: tuple[str, ...] = ()  # dropped; propensities renormalised inside their cell
+    not_negative: tuple[str, ...] = ()  # context columns that count time or things; rows below 0 are set aside
     decision_point: str | None = None  # whose decisions these are, where there are several
 
     @model_validator(mode="after")
     def _log_keys_only_on_logs(self) -> Self:
-        given = [key for key in ("reward", "context", "exclude_actions", "decision_point") if getattr(self, key)]
+        keys = ("reward", "context", "exclude_actions", "not_negative", "decision_point")
+        given = [key for key in keys if getattr(self, key)]
         if given and self.content is not Content.DECISION_LOG:
             raise ValueError(f"found {', '.join(given)} beside content {self.content}, expected only on a decision_log")
         return self

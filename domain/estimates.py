@@ -63,6 +63,12 @@ class FindingKind(StrEnum):
     SUPPORT = "support"
     MEAN_WEIGHT = "mean_weight"  # importance weights do not average one
     FEW_REWARDS = "few_rewards"
+    ONE_PRICE = "one_price"  # everybody saw the same: no answer to prices can be learned
+    FEW_ROUNDS = "few_rounds"  # no more rounds than features
+    NEGATIVE = "negative"  # a length of time or a count below zero
+    NOT_IN_CATALOGUE = "not_in_catalogue"  # logged, but nothing can carry it out
+    NEVER_LOGGED = "never_logged"  # in the catalogue, but never tried
+    UNTRIED_SEGMENT = "untried_segment"  # customers on whom one action alone was tried
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import numpy as np
 
 from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray, IntArray
+from domain.errors import InsufficientOverlap, InvalidSnapshot
 from domain.log import LoggedDecisions
-from domain.policy import Learner
+from domain.policy import Learner, Policy
 from evaluation.best_constant import supported_constants
 from evaluation.evaluate import score_policies
 from evaluation.gate import Ruling, describe_propensities, describe_weights, rule
@@ -54,7 +55,7 @@ def judge_holdout(
     report(0.1, "comparing constant actions")
     best = _best(score_policies(train, constants, config=config, rng=rng))
     report(0.2, f"learning from {len(train):,} rounds")
-    policy = learner.fit(train, rng)
+    policy, untaught = _teach(learner, train, best, rng)
     report(0.8, f"judging on {len(test):,} rounds")
     learned = target_of_policy(policy, "learned")
     judged = [_constant(test, c.name) for c in constants if c.name in test.actions.ids]
@@ -62,7 +63,7 @@ def judge_holdout(
     targets = [learned, Target("baseline", baseline.policy, baseline.distribution), *judged]
     scores = score_policies(test, targets, config=config, rng=rng)
     lacking = () if best in test.actions.ids else (_lacking(best),)
-    jury = _Jury(scores, config, (*refusals, *lacking))
+    jury = _Jury(scores, config, (*refusals, *untaught, *lacking))
     best_at = 0 if lacking else 2  # where it is lacking, the refusal keeps every number back
     ruling = jury.rule(0, best_at, "learned", "best constant")
     decided = delivered(ruling.verdict, best)
@@ -84,6 +85,16 @@ def judge_holdout(
         learned_comparison=jury.rule(0, 1, "learned", baseline.name).comparison,
         policy=policy,
     )
+
+
+def _teach(
+    learner: Learner, train: LoggedDecisions, best: str, rng: np.random.Generator
+) -> tuple[Policy, tuple[str, ...]]:
+    """What was learned; where the learner finds too little to learn from, the best constant, and why."""
+    try:
+        return learner.fit(train, rng), ()
+    except (InsufficientOverlap, InvalidSnapshot) as error:
+        return ConstantPolicy(train.actions, best), (error.message,)
 
 
 @dataclass(frozen=True)

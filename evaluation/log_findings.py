@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analysis.diagnosis import content_findings
 from config.evaluation import EvaluationConfig
 from domain.estimates import Finding, FindingKind
 from domain.log import LoggedDecisions
@@ -16,25 +17,12 @@ from evaluation.sample_ratio import logged_behavior, sample_ratio_p_value
 def log_findings(log: LoggedDecisions, config: EvaluationConfig) -> tuple[Finding, ...]:
     """Everything found, refusals and warnings."""
     return (
-        *_nothing_to_compare(log),
+        *content_findings(log, learns=False),
         *_propensity_findings(log, config),
         *duplicate_findings(log, config),
         *drift_findings(log, config),
         *_subsampled(log),
     )
-
-
-def _nothing_to_compare(log: LoggedDecisions) -> tuple[Finding, ...]:
-    found = []
-    logged = np.unique(log.action)
-    if len(logged) == 1:
-        name = log.actions.ids[int(logged[0])]
-        text = f"only one action was ever logged ({name}): nothing can be compared"
-        found.append(Finding(FindingKind.ONE_ACTION, len(log), True, text))
-    if not log.reward.any():
-        text = f"every {log.reward_name} is zero: nothing was earned that could differ"
-        found.append(Finding(FindingKind.ZERO_REWARDS, len(log), True, text))
-    return tuple(found)
 
 
 def _propensity_findings(log: LoggedDecisions, config: EvaluationConfig) -> tuple[Finding, ...]:

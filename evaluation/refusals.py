@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from collection.faults import remedies_of
 from config.evaluation import EvaluationConfig
 from domain.arrays import FloatArray
 from domain.estimates import Diagnostics, Finding, FindingKind
@@ -90,7 +91,7 @@ def _rejected(read: LogRead, limit: float) -> list[Finding]:
         return []
     is_refusal = read.n_rejected > limit * read.n_rows
     text = f"{read.n_rejected:,} of {read.n_rows:,} rows were rejected ({_counts(read.rejected)})"
-    text += f"; at most {limit:.0%} may be" if is_refusal else ""
+    text += f"; at most {limit:.0%} may be: {remedies_of(read.rejected)}" if is_refusal else ""
     return [Finding(FindingKind.REJECTED_ROWS, read.n_rejected, is_refusal, text)]
 
 

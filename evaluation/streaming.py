@@ -222,6 +222,7 @@ class StreamEvaluator:
             FindingKind.ONE_ACTION: np.count_nonzero(self._n_by_action) == 1,
             FindingKind.ZERO_REWARDS: self.n_events == 0,
             FindingKind.DUPLICATES: False,  # of two rows alike a sample seldom holds both
+            FindingKind.FEW_ROUNDS: False,  # the sample is small, the log is not
         }
         kept = [f for f in found if is_true.get(f.kind, True)]
         scale = self.n_rounds / len(sample)

@@ -6,6 +6,7 @@ Only what `open` returns writes to a store.
 from collection.log_reader import read_log
 from config.log_options import LogOptions
 from env.registration import register_envs
+from loop.diagnose import diagnose_log as diagnose
 from loop.evaluate import evaluate_log as evaluate
 from loop.loaded_policy import LoadedPolicy, load_policy
 from loop.opened import Amso
@@ -16,6 +17,7 @@ __all__ = [
     "Amso",
     "LoadedPolicy",
     "LogOptions",
+    "diagnose",
     "evaluate",
     "load_policy",
     "open",

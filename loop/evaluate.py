@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from analysis.diagnosis import coverage_findings
 from config.evaluation import EvaluationConfig
 from domain.errors import UsageError
 from domain.estimates import Evaluation
@@ -96,6 +97,7 @@ def evaluate(
     path, options = resolve_log(workspace, request)
     read = read_and_record(workspace, path, options, probability_prefixes=prefixes_of((*policies, baseline)))
     against, notes = baseline_spec(workspace, baseline, read.log.actions, request.decision_point)
+    catalogue = workspace.settings.actions(request.decision_point)
     notes += (BOOTSTRAPPED.format(n=n_bootstrap),) if n_bootstrap else ()
     this_log = log_id(path, options)
     *judged, base = (judge_target(parse_policy_spec(s), read.log, workspace, this_log) for s in (*policies, against))
@@ -111,7 +113,7 @@ def evaluate(
             config=EvaluationConfig(n_bootstrap=n_bootstrap),
             rng=np.random.default_rng(seed),
             refusals=[(*j.refusals, *base.refusals) for j in judged],
-            findings=read_findings(read),
+            findings=(*read_findings(read), *coverage_findings(read.log, catalogue)),
             looks=looks,
         )
         evaluations = tuple(
@@ -179,7 +181,7 @@ def evaluate_log(
         config=EvaluationConfig(),
         rng=np.random.default_rng(seed),
         reward_model=reward_model,
-        findings=read_findings(read),
+        findings=(*read_findings(read), *coverage_findings(read.log)),
         looks=parse_looks(looks) if isinstance(looks, str) else looks,
     )
 

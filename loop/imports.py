@@ -1,10 +1,12 @@
 """`amso import`: validates one file, records it, quarantines what fails."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from domain.estimates import Finding
 from domain.log import LogRead
+from loop.diagnose import diagnose_log
 from loop.logs import LogRequest, log_to_data, read_and_record, resolve_log
 from loop.text import console, log_lines, table
 from loop.wiring import Workspace
@@ -12,9 +14,10 @@ from loop.wiring import Workspace
 
 @dataclass(frozen=True)
 class ImportAnswer:
-    """What was read, what was quarantined and why."""
+    """What was read, what was quarantined and why, and what the rows that are left lack."""
 
     read: LogRead
+    findings: tuple[Finding, ...]
 
     def to_data(self) -> dict[str, object]:
         log = self.read.log
@@ -26,6 +29,7 @@ class ImportAnswer:
             "context": sorted(log.context.columns),
             "propensities": "absent" if log.propensity is None else "logged",
             "kind": "one_period" if log.panel is None else "panel",
+            "findings": [asdict(f) for f in self.findings],
         }
 
     def print(self) -> None:
@@ -37,9 +41,14 @@ class ImportAnswer:
         out.print(table("Actions", ("action", "rows"), [(a, f"{n:,}") for a, n in counts.items()]))
         out.print(f"context: {', '.join(sorted(self.read.log.context.columns)) or 'none'}")
         out.print(f"propensities: {data['propensities']}; {data['kind']} log")
+        for f in self.findings:
+            out.print(f"  · {'forbids a verdict: ' if f.is_refusal else ''}{f.text}")
 
 
 def import_file(workspace: Workspace, request: LogRequest) -> ImportAnswer:
     """The verb."""
     path, options = resolve_log(workspace, request)
-    return ImportAnswer(read_and_record(workspace, path, options))
+    read = read_and_record(workspace, path, options)
+    settings = workspace.settings
+    is_named = options.decision_point is not None or len(settings.decision_points) == 1  # else any catalogue may count
+    return ImportAnswer(read, diagnose_log(read, settings.actions(options.decision_point) if is_named else ()))

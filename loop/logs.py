@@ -89,7 +89,7 @@ def read_and_record(
 
 def log_id(path: Path, options: LogOptions) -> str:
     """Names a log's content and one way to read it; another prefix of probabilities does not make another log."""
-    reading = repr(replace(options, probability_prefixes=())).encode()
+    reading = (repr(replace(options, probability_prefixes=())) + "".join(sorted(options.not_negative))).encode()
     return f"{content_hash(path)}-{hashlib.sha256(reading).hexdigest()[:8]}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from analysis.diagnosis import coverage_findings, refuse_unknown_actions
 from analysis.segments import find_segments
 from domain.actions import Action
 from domain.arrays import IntArray
@@ -16,6 +17,7 @@ from domain.records import StrategyRecord
 from domain.segments import ALL, predicate_to_data
 from domain.strategies import RankedStrategy
 from evaluation.evaluate import score_policies
+from evaluation.refusals import notes_of, read_refusals
 from evaluation.target import Target, target_of_policy
 from loop.logs import LogRequest, log_id, log_to_data, read_and_record, resolve_log
 from loop.plots import Bar, forest_plot
@@ -105,6 +107,7 @@ def recommend(
     point = workspace.settings.decision_point_name(request.decision_point)
     catalogue = {a.action_id: a for a in workspace.settings.actions(point)}
     read = read_and_record(workspace, path, options, probability_prefixes=prefixes_of((*policies, baseline)))
+    refuse_unknown_actions(read.log, tuple(catalogue.values()))
     log = _with_costs(read.log, catalogue)
     run = workspace.start_run("recommend", seed=seed)
     rng = np.random.default_rng(seed)
@@ -113,7 +116,7 @@ def recommend(
         against, notes = baseline_spec(workspace, baseline, log.actions, request.decision_point)
         question = _ask(workspace, log, point, log_id(path, options), policies, against)
         report(0.2, "scoring strategies")
-        gains = _score(question, rng)
+        gains = _score(question, read_refusals(read), rng)
         context = _ranking_context(workspace, question, point, catalogue)
         strategies = rank_strategies(gains, context)
     answer = RecommendAnswer(
@@ -123,7 +126,7 @@ def recommend(
         _span_days(log),
         question.baseline.name,
         strategies,
-        (*question.notes, *notes),
+        (*question.notes, *notes, *notes_of(coverage_findings(log, tuple(catalogue.values())))),
         run.path,
     )
     _draw(answer, run.path / "strategies.png")
@@ -177,10 +180,12 @@ def _may_ask(
     return replace(judged, target=replace(judged.target, name=name)), judged.notes
 
 
-def _score(question: _Question, rng: np.random.Generator) -> tuple[Gain, ...]:
+def _score(question: _Question, refusals: Sequence[str], rng: np.random.Generator) -> tuple[Gain, ...]:
+    """`refusals`: why nothing can be decided by this log, whatever is asked."""
     judged = question.log.take(question.rows)
     targets = [question.baseline, *question.candidates]
     scores = score_policies(judged, targets, rng=rng)
+    scores = replace(scores, refusals=tuple((*refusals, *own) for own in scores.refusals))
     costs = None
     if judged.cost is not None:
         costs = score_policies(replace(judged, reward=judged.cost, reward_name="cost"), targets, rng=rng)

@@ -1,17 +1,23 @@
 """`amso train` and `amso.train`: fits the market, learns, judges on rows not seen, registers what is delivered."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from analysis.diagnosis import refuse_unknown_actions
 from config.dqn import DqnConfig
+from domain.actions import Action
 from domain.errors import Interrupted, UsageError
+from domain.estimates import Finding
 from domain.log import LoggedDecisions, LogRead
 from domain.records import PolicyRecord
 from evaluation.judge import judge_learner
-from evaluation.refusals import read_refusals
+from evaluation.judgement import Judgement
+from evaluation.refusals import notes_of, read_refusals, refusals_of
 from evaluation.target import Target
+from loop.diagnose import diagnose_log
 from loop.evidence import save_evidence
 from loop.learners import Lesson, choose_algorithm, learn, make_learner
 from loop.logs import LogRequest, content_hash, log_id, read_and_record, resolve_log
@@ -44,6 +50,7 @@ class _Question:
     seed: int
     log_id: str
     heldout_id: str | None
+    catalogue: Sequence[Action]  # the decision point's, where one is configured
 
     @property
     def asked(self) -> Asked:
@@ -143,6 +150,7 @@ def train_policy(
     seed: int,
     report: Reporter = lambda _share, _doing: None,
     workspace: Workspace | None = None,
+    catalogue: Sequence[Action] = (),
     watcher: TrainingWatcher | None = None,
 ) -> TrainedPolicy:
     """Judges the learner, then refits what is delivered on all rows."""
@@ -152,6 +160,7 @@ def train_policy(
     journey = journey_of(log, budget, report) if watcher is None else watcher.journey
     algorithm = choose_algorithm(algo, log)
     learner = make_learner(algorithm, budget=budget, watch=watcher)
+    findings = diagnose_log(read, catalogue)
     spec = parse_policy_spec(baseline)
 
     def target(rows: LoggedDecisions) -> Target:
@@ -165,9 +174,10 @@ def train_policy(
         target,
         rng=rng,
         heldout=None if heldout is None else heldout.log,
-        refusals=(*read_refusals(read), *(() if heldout is None else read_refusals(heldout))),
+        refusals=(*refusals_of(findings), *(() if heldout is None else read_refusals(heldout))),
         report=judging(journey),
     )
+    judgement = _with_findings(judgement, findings)
     lesson = None
     if judgement.delivered == "learned":
         judged = judgement.policy if heldout is not None else None  # judged on another log: that very policy
@@ -184,6 +194,16 @@ def train_policy(
     return TrainedPolicy(policy, judgement, fidelity, lesson, promise, curves)
 
 
+def _with_findings(judgement: Judgement, findings: tuple[Finding, ...]) -> Judgement:
+    """The judgement with what the log itself says: what refuses is among its reasons already."""
+    d = judgement.diagnostics
+    return replace(
+        judgement,
+        diagnostics=replace(d, findings=(*findings, *d.findings)),
+        reasons=(*judgement.reasons, *notes_of(findings)),
+    )
+
+
 def _read(
     workspace: Workspace,
     request: LogRequest,
@@ -196,6 +216,8 @@ def _read(
     path, options = resolve_log(workspace, request)
     prefixes = prefixes_of((baseline,))
     read = read_and_record(workspace, path, options, probability_prefixes=prefixes)
+    catalogue = workspace.settings.actions(request.decision_point)
+    refuse_unknown_actions(read.log, catalogue)
     judge = None
     if heldout is not None:
         if content_hash(heldout) == content_hash(path):
@@ -203,7 +225,7 @@ def _read(
         judge = read_and_record(workspace, heldout, options, probability_prefixes=prefixes)
     against, notes = baseline_spec(workspace, baseline, read.log.actions, request.decision_point)
     heldout_id = None if heldout is None else log_id(heldout, options)
-    return _Question(read, judge, against, notes, algo, seed, log_id(path, options), heldout_id)
+    return _Question(read, judge, against, notes, algo, seed, log_id(path, options), heldout_id, catalogue)
 
 
 def _learn_and_judge(
@@ -236,6 +258,7 @@ def _learn_and_judge(
             algo=question.algo,
             seed=question.seed,
             workspace=workspace,
+            catalogue=question.catalogue,
             watcher=watcher,
         )
     except Interrupted as stopped:

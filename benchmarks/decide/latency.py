@@ -3,11 +3,17 @@
 20 features, 8 actions, two hidden layers of 64. Ours is `policies.deciding.decide` with an encoded context: support
 tree, exploration, full propensities and the draw included. Theirs is the action alone.
 
+Equal probabilities: stable-baselines3's q_net, exported to a NumPy policy, decides N_COMPARED customers; torch answers
+the same from the q_net, in float32 as it trains: every rule's probabilities, masked, with the share of exploration.
+Softmax is the one that a last bit of a score can move: a q_net's scores lie within a few units of zero, and TEMPERATURE
+is of their spread.
+
 Run from the root: OMP_NUM_THREADS=1 python -m benchmarks.decide.latency
 """
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,11 +29,20 @@ from analysis.support import SupportTree
 from benchmarks.record import head_commit, write_record
 from domain.actions import ActionSet
 from policies.deciding import decide
+from policies.exploration import GREEDY, Exploration, ExplorationRule
 from policies.network import Layer, NetworkPolicy
 
 N_FEATURES, N_ACTIONS, HIDDEN = 20, 8, (64, 64)
 N_BLOCKS, N_CALLS = 60, 100  # a block calls one of them N_CALLS times in a row, then the next has its turn
 BAR = 0.08
+N_COMPARED, SHARE, TEMPERATURE = 2_000, 0.05, 0.1
+MAX_DIFFERENCE = 1e-6
+RULES = (
+    GREEDY,
+    Exploration(ExplorationRule.EPSILON_GREEDY, 0.1),
+    Exploration(ExplorationRule.SOFTMAX, TEMPERATURE),
+    Exploration(ExplorationRule.INVERSE_GAP, 10.0),
+)
 
 
 class _Customers(gym.Env[np.ndarray, np.int64]):
@@ -83,6 +98,54 @@ def microseconds(calls: dict[str, Callable[[int], object]]) -> dict[str, np.ndar
     return {name: np.array(times) / 1000 for name, times in taken.items()}
 
 
+def largest_differences(rng: np.random.Generator) -> dict[str, float]:
+    """By rule: the largest gap between a probability of the NumPy policy and of torch, over customers and actions."""
+    net = {"net_arch": list(HIDDEN)}
+    q_net = DQN("MlpPolicy", _Customers(), device="cpu", policy_kwargs=net, buffer_size=1, seed=0).q_net
+    features = rng.normal(size=(N_COMPARED, N_FEATURES)).astype(np.float32).astype(np.float64)
+    allowed = rng.random((N_COMPARED, N_ACTIONS)) < 0.7
+    allowed[:, 0] = True
+    with torch.no_grad():
+        scores = q_net(torch.as_tensor(features, dtype=torch.float32))
+    found = {}
+    for rule in RULES:
+        policy = replace(make_policy(rng), layers=exported(q_net), exploration=rule, support=None)
+        ours = [
+            decide(policy, row, mask, exploration_share=SHARE, draw=0.5).distribution
+            for row, mask in zip(features, allowed, strict=True)
+        ]
+        theirs = by_torch(scores, torch.as_tensor(allowed), rule)
+        found[rule.rule.value] = float(np.abs(np.array(ours) - theirs.numpy()).max())
+    return found
+
+
+def exported(q_net: torch.nn.Module) -> tuple[Layer, ...]:
+    linear = [m for m in q_net.modules() if isinstance(m, torch.nn.Linear)]
+    return tuple(
+        Layer(m.weight.detach().numpy().T.astype(np.float64), m.bias.detach().numpy().astype(np.float64))
+        for m in linear
+    )
+
+
+def by_torch(scores: torch.Tensor, allowed: torch.Tensor, exploration: Exploration) -> torch.Tensor:
+    """(n, n_actions) each rule written down once more, without a line of policies/."""
+    masked = scores.masked_fill(~allowed, -torch.inf)
+    best = torch.nn.functional.one_hot(masked.argmax(dim=1), scores.shape[1]).double()
+    spread = allowed.double() / allowed.sum(dim=1, keepdim=True)
+    if exploration.rule is ExplorationRule.SOFTMAX:
+        chosen = torch.softmax(masked / exploration.amount, dim=1).double()
+    elif exploration.rule is ExplorationRule.INVERSE_GAP:
+        gaps = masked.max(dim=1, keepdim=True).values - scores
+        others = torch.where(
+            allowed & (best == 0), 1 / (allowed.sum(dim=1, keepdim=True) + exploration.amount * gaps), 0
+        )
+        chosen = others + best * (1 - others.sum(dim=1, keepdim=True))
+    else:
+        epsilon = exploration.amount
+        chosen = (1 - epsilon) * best + epsilon * spread
+    return (1 - SHARE) * chosen + SHARE * spread
+
+
 def main() -> None:
     commit = head_commit()
     torch.set_num_threads(1)
@@ -97,6 +160,9 @@ def main() -> None:
     for name in ("sb3_ppo_predict", "sb3_dqn_predict"):
         results[f"share_of_{name}"] = round(float(ours / np.median(taken[name])), 4)
     results["bar"] = BAR
+    results["largest_differences_of_probabilities"] = largest_differences(np.random.default_rng(0))
+    results["bar_of_differences"] = MAX_DIFFERENCE
+    print("largest differences of probabilities to torch's:", results["largest_differences_of_probabilities"])
     print(f"decide / PPO.predict = {results['share_of_sb3_ppo_predict']}, the bar is {BAR}")
     design = {"n_features": N_FEATURES, "n_actions": N_ACTIONS, "hidden": HIDDEN, "calls_each": N_BLOCKS * N_CALLS}
     write_record(Path(__file__).with_suffix(".json"), results, design, commit=commit)

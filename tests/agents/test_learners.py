@@ -16,6 +16,7 @@ from domain.context import Context
 from domain.errors import InsufficientOverlap
 from domain.log import LoggedDecisions
 from domain.policy import Learner, draw_actions
+from policies.network import NetworkPolicy
 
 ACTIONS = ActionSet(("none", "mail", "call"))
 SLOPES = np.array([[0.0, 1.0, -1.0], [0.5, -0.5, 0.0]])  # (n_features, n_actions)
@@ -160,3 +161,36 @@ def read_promo() -> LoggedDecisions:
     reward, propensity = frame["reward_profit"].to_numpy(np.float64), frame["propensity"].to_numpy(np.float64)
     actions, context = ActionSet(("none", "promo")), Context(columns, len(frame))
     return LoggedDecisions(actions, action, reward, "reward_profit", context, np.arange(len(frame)), propensity)
+
+
+def make_banned_log(n: int = 6000) -> LoggedDecisions:
+    """Calls pay most of all, and were never made to customers who spend more than the mean."""
+    rng = np.random.default_rng(0)
+    context = make_context(n, rng)
+    is_open = context.columns["spend"].astype(np.float64) <= 0
+    action = np.where(is_open, rng.integers(0, 3, n), rng.integers(0, 2, n))
+    reward = pay(context, action, rng) + 5.0 * (action == 2)
+    return LoggedDecisions(ACTIONS, action, reward, "reward", context, np.arange(n))
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_what_such_customers_were_never_given_is_not_chosen(learner: Learner) -> None:
+    policy = learner.fit(make_banned_log(), np.random.default_rng(0))
+    assert isinstance(policy, NetworkPolicy)
+    fresh = make_context(10_000, np.random.default_rng(1))
+    spend = fresh.columns["spend"].astype(np.float64)
+    calls = policy.distribution(fresh)[:, 2]
+    assert (calls[spend > 0.01] == 0).all()
+    assert (calls[spend < -0.01] > 0.9).mean() > 0.99
+    unmasked = replace(policy, support=None).distribution(fresh)[:, 2]
+    assert (unmasked[spend > 0.01] > 0.9).mean() > 0.9
+
+
+def test_outcome__actions_drawn_alike_for_everyone_are_masked_for_nobody() -> None:
+    rng = np.random.default_rng(2)
+    context, action = make_context(8000, rng), rng.integers(0, 40, 8000)  # 200 rounds an action
+    names = ActionSet(tuple(f"a{i:02d}" for i in range(40)))
+    log = LoggedDecisions(names, action, rng.normal(size=8000), "reward", context, np.arange(8000))
+    policy = OutcomeLearner().fit(log, rng)
+    assert policy.support is not None
+    assert policy.support.masks_nothing
