@@ -17,7 +17,7 @@ from analysis.features import FeatureEncoder
 from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from domain.actions import ActionSet
-from domain.arrays import BoolArray, FloatArray
+from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions
 
@@ -27,9 +27,9 @@ class TransitionBatch(NamedTuple):
 
     observation: torch.Tensor  # (batch_size, n_features)
     action: torch.Tensor  # (batch_size, 1)
-    reward: torch.Tensor  # (batch_size,) as the market paid it
+    reward: torch.Tensor  # (batch_size,) as the market paid it; of several periods: discounted to the first
     next_observation: torch.Tensor  # (batch_size, n_features)
-    continues: torch.Tensor  # (batch_size,) 0 where the customer left, 1 elsewhere, also where the horizon ended
+    continues: torch.Tensor  # (batch_size,) 0 where the customer left, else discount^(periods - 1), 1 of a single one
     next_mask: torch.Tensor  # (batch_size, n_actions) what may be chosen next
 
     def joined(self, other: "TransitionBatch") -> "TransitionBatch":
@@ -68,24 +68,64 @@ class MaskedReplayBuffer(ReplayBuffer):
         Raises:
             InvalidSnapshot: a wrong shape, an action outside the set, a number that is not finite, or an empty mask.
         """
-        mask = np.ones((self.n_envs, self.n_actions), dtype=np.bool_) if next_mask is None else next_mask
-        self._check(obs, next_obs, action, reward, mask)
-        self.next_masks[self.pos] = mask
-        super().add(obs, next_obs, action, reward, done, infos)
-
-    def sample_transitions(self, batch_size: int, rng: np.random.Generator) -> TransitionBatch:
-        """A uniform sample with replacement."""
-        period = rng.integers(0, self.buffer_size if self.full else self.pos, batch_size)
-        customer = rng.integers(0, self.n_envs, batch_size)
-        left = self.dones[period, customer] * (1 - self.timeouts[period, customer])
-        return TransitionBatch(
-            observation=torch.from_numpy(self.observations[period, customer]),
-            action=torch.from_numpy(self.actions[period, customer]).long(),
-            reward=torch.from_numpy(self.rewards[period, customer]),
-            next_observation=torch.from_numpy(self.next_observations[period, customer]),
-            continues=torch.from_numpy(1 - left),
-            next_mask=torch.from_numpy(self.next_masks[period, customer]),
+        ended_by_horizon = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
+        self.store(
+            obs, next_obs, action, reward, done & ~ended_by_horizon, done & ended_by_horizon, next_mask=next_mask
         )
+
+    def store(
+        self,
+        observation: NDArray[np.float32],
+        next_observation: NDArray[np.float32],
+        action: IntArray,
+        reward: FloatArray,
+        terminated: BoolArray,
+        truncated: BoolArray,
+        *,
+        next_mask: BoolArray | None = None,
+    ) -> None:
+        """`add` without infos; (n_customers, ...) each. The same is refused."""
+        mask = np.ones((self.n_envs, self.n_actions), dtype=np.bool_) if next_mask is None else next_mask
+        self._check(observation, next_observation, action, reward, mask)
+        at = self.pos
+        self.observations[at], self.next_observations[at], self.next_masks[at] = observation, next_observation, mask
+        self.actions[at, :, 0], self.rewards[at] = action, reward
+        self.dones[at], self.timeouts[at] = terminated | truncated, truncated
+        self.pos = (at + 1) % self.buffer_size
+        self.full |= self.pos == 0
+
+    def sample_transitions(
+        self, batch_size: int, rng: np.random.Generator, *, n_steps: int = 1, discount: float = 1.0
+    ) -> TransitionBatch:
+        """A uniform sample with replacement, each over `n_steps` periods or as many as its episode has in the ring."""
+        n_periods = self.buffer_size if self.full else self.pos
+        first = rng.integers(0, n_periods * self.n_envs, batch_size)
+        last, reward, reach = self._walk(first, n_periods, n_steps, discount)
+        left = self.dones.take(last) * (1 - self.timeouts.take(last))
+        return TransitionBatch(
+            observation=_rows(self.observations, first),
+            action=_rows(self.actions, first),
+            reward=torch.from_numpy(reward),
+            next_observation=_rows(self.next_observations, last),
+            continues=torch.from_numpy((1 - left) * reach),
+            next_mask=_rows(self.next_masks, last),
+        )
+
+    def _walk(
+        self, first: IntArray, n_periods: int, n_steps: int, discount: float
+    ) -> tuple[IntArray, NDArray[np.float32], NDArray[np.float32]]:
+        """(batch_size,) each: the last row of the way, what was paid on it, and discount^(periods walked - 1)."""
+        n_rows = n_periods * self.n_envs
+        age = (self.pos - 1 - first // self.n_envs) % n_periods  # periods stored after this one
+        last, reward = first, self.rewards.take(first)
+        reach = np.ones(len(first), np.float32)
+        goes_on = np.ones(len(first), np.bool_)
+        for k in range(1, n_steps):
+            goes_on &= (age >= k) & (self.dones.take(last) == 0)
+            last = np.where(goes_on, (first + k * self.n_envs) % n_rows, last)
+            reward += np.where(goes_on, np.float32(discount**k) * self.rewards.take(last), np.float32(0))
+            reach = np.where(goes_on, np.float32(discount**k), reach)
+        return last, reward, reach
 
     def _check(
         self, obs: NDArray[Any], next_obs: NDArray[Any], action: NDArray[Any], reward: NDArray[Any], mask: BoolArray
@@ -164,6 +204,10 @@ def real_transitions(
         next_mask=torch.from_numpy(mask),
     )
     return RealTransitions(transitions, edges / edges[-1], float(factor.sum()))
+
+
+def _rows(ring: NDArray[Any], at: IntArray) -> torch.Tensor:
+    return torch.from_numpy(ring.reshape(-1, ring.shape[2]).take(at, axis=0))
 
 
 def _as_float32(values: NDArray[Any]) -> torch.Tensor:

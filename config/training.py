@@ -26,5 +26,5 @@ class Training(Section):
             periods=self.periods,
             n_customers=self.customers,
             warmup_periods=max(1, round(config.warmup_periods * stretch)),
-            epsilon_periods=max(1, round(config.epsilon_periods * stretch)),
+            exploration_periods=max(1, round(config.exploration_periods * stretch)),
         )

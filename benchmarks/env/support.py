@@ -43,7 +43,7 @@ from policies.network import NetworkPolicy
 N_DECISIONS = 10_000
 MAX_AGE = 12  # uniform periods before a customer is decided about
 SMALL = DqnConfig(
-    n_customers=256, periods=60, gradient_steps=4, epsilon_periods=30
+    n_customers=256, periods=60, gradient_steps=4, exploration_periods=30
 )  # what is chosen matters, not how well
 BANNED = ("upsell", "discount", "price_rise", "retention_contact")  # `nothing` stays open to everyone
 

@@ -30,7 +30,7 @@ TINY = DqnConfig(
     batch_size=64,
     gradient_steps=2,
     buffer_transitions=32 * 15,  # the ring has gone round twice when the training ends
-    epsilon_periods=20,
+    exploration_periods=20,
 )
 MARKET = subscription_market()
 WRITER = """

@@ -17,7 +17,7 @@ from policies.deciding import decide
 from policies.exploration import GREEDY, Exploration, ExplorationRule
 
 SHARE = 0.05
-CONFIG = DqnConfig(n_customers=128, periods=30, warmup_periods=4, gradient_steps=2, epsilon_periods=20)
+CONFIG = DqnConfig(n_customers=128, periods=30, warmup_periods=4, gradient_steps=2, exploration_periods=20)
 MARKET = subscription_market()
 
 

@@ -4,8 +4,10 @@ from functools import cached_property
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from agents.dqn import MarketDQN
+from agents.replay import MaskedReplayBuffer
 from agents.sb3_env import MarketVecEnv
 from agents.training import policy_of, train_in_market
 from agents.watch import TrainingProgress
@@ -16,6 +18,7 @@ from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.context import Context
 from env.market import MarketCore, Observation, Transition
+from policies.exploration import Exploration, ExplorationRule
 
 QUICK = DqnConfig(
     n_customers=64,
@@ -26,7 +29,7 @@ QUICK = DqnConfig(
     batch_size=128,
     gradient_steps=4,
     average_rate=0.02,
-    epsilon_periods=60,
+    exploration_periods=60,
 )
 
 
@@ -132,7 +135,7 @@ def test_a_masked_action_is_never_tried_and_carries_no_value() -> None:
 
 
 def test_every_customer_explores_on_its_own_with_an_exact_propensity() -> None:
-    config = replace(QUICK, n_customers=4000, epsilon_final=0.4, epsilon_periods=1, gradient_steps=0)
+    config = replace(QUICK, n_customers=4000, epsilon_final=0.4, exploration_periods=1, gradient_steps=0)
     agent = make_agent(identity_market(), config)
     agent.learn((config.warmup_periods + 4) * config.n_customers)
     assert agent.replay_buffer is not None
@@ -141,13 +144,65 @@ def test_every_customer_explores_on_its_own_with_an_exact_propensity() -> None:
     assert abs(best.mean() - 0.7) < 4 * np.sqrt(0.7 * 0.3 / 4000)
 
 
+def test_softmax_draws_every_customer_with_the_propensity_of_its_own_scores() -> None:
+    config = replace(QUICK, n_customers=4000, exploration="softmax", temperature_final=0.5, exploration_periods=1)
+    market = identity_market()
+    agent = make_agent(market, replace(config, gradient_steps=1))
+    agent.learn((config.warmup_periods + 4) * config.n_customers)
+    assert agent.exploration == Exploration(ExplorationRule.SOFTMAX, 0.5)
+    observation = market.observe(np.arange(4.0)[:, None])
+    scores = agent.q_net(torch.from_numpy(observation)).detach().numpy().astype(np.float64)
+    expected = np.exp(scores / 0.5) / np.exp(scores / 0.5).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(agent.distribution(observation, np.ones((4, 4), np.bool_)), expected, rtol=1e-9)
+    assert agent.replay_buffer is not None
+    drawn = agent.replay_buffer.actions[agent.replay_buffer.pos - 1, :, 0]
+    shares = np.bincount(drawn, minlength=4) / config.n_customers
+    np.testing.assert_allclose(shares, expected.mean(axis=0), atol=4 * np.sqrt(0.25 / config.n_customers))
+
+
+def test_several_steps_add_discounted_rewards_until_the_episode_ends() -> None:
+    ring = MaskedReplayBuffer(
+        5,
+        spaces.Box(-9, 9, (1,), np.float32),
+        spaces.Discrete(2),
+        device="cpu",
+        n_envs=1,
+        handle_timeout_termination=True,
+    )
+    everything = np.zeros((1, 1), np.float32)
+    for period, (terminated, truncated) in enumerate([(False, False), (False, True), (False, False), (True, False)]):
+        ring.store(
+            everything + period, everything + period + 1, np.zeros(1, np.int64), np.array([10.0**period]),
+            np.array([terminated]), np.array([truncated]),
+        )  # fmt: skip
+    batch = ring.sample_transitions(400, np.random.default_rng(0), n_steps=3, discount=0.5)
+    first = batch.observation[:, 0].numpy()
+    by_first = {k: np.flatnonzero(first == k)[0] for k in range(4)}
+    # rewards 1, 10, 100, 1000; the horizon ends the first episode after the second period, the customer the other
+    np.testing.assert_allclose([float(batch.reward[i]) for i in by_first.values()], [6.0, 10.0, 600.0, 1000.0])
+    np.testing.assert_allclose([float(batch.next_observation[i, 0]) for i in by_first.values()], [2.0, 2.0, 4.0, 4.0])
+    np.testing.assert_allclose([float(batch.continues[i]) for i in by_first.values()], [0.5, 1.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.001])
+def test_the_unit_of_rewards_changes_no_choice(factor: float) -> None:
+    market = identity_market()
+    config = replace(QUICK, periods=60)
+    plain, scaled = (
+        train_in_market(replace(market, pays=market.pays * f), config, discount=0.9, seed=0).policy
+        for f in (1.0, factor)
+    )
+    np.testing.assert_allclose(scaled.scores(market.everyone) / factor, plain.scores(market.everyone), rtol=0.05)
+    np.testing.assert_array_equal(scaled.distribution(market.everyone), plain.distribution(market.everyone))
+
+
 def test_learning_on_does_not_restart_exploration() -> None:
     agent = make_agent(identity_market())
-    assert agent.epsilon == 1.0
+    assert agent.exploration.amount == 1.0
     agent.learn(100 * QUICK.n_customers)
-    assert agent.epsilon == pytest.approx(QUICK.epsilon_final)
+    assert agent.exploration.amount == pytest.approx(QUICK.epsilon_final)
     agent.learn(10 * QUICK.n_customers)
-    assert agent.epsilon == pytest.approx(QUICK.epsilon_final)
+    assert agent.exploration.amount == pytest.approx(QUICK.epsilon_final)
     assert agent.num_timesteps == 110 * QUICK.n_customers
 
 

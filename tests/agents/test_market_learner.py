@@ -22,7 +22,7 @@ from env.reference.log import panel_log
 from env.reference.subscription import ACTIONS, subscription_market
 from policies.baselines import ConstantPolicy
 
-QUICK = DqnConfig(n_customers=256, periods=40, gradient_steps=4, epsilon_periods=20)
+QUICK = DqnConfig(n_customers=256, periods=40, gradient_steps=4, exploration_periods=20)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ QUICK = DqnConfig(
     batch_size=128,
     gradient_steps=4,
     average_rate=0.02,
-    epsilon_periods=30,
+    exploration_periods=30,
     prior_transitions=100.0,
 )
 
@@ -132,7 +132,7 @@ def test_the_same_seed_gives_the_same_bytes_with_real_experience_too() -> None:
 def test_market_learner__without_real_experience_is_what_it_was() -> None:
     market = subscription_market()
     log, real = (panel_log(market, 200, 3, rng=np.random.default_rng(seed)) for seed in (0, 1))
-    quick = DqnConfig(n_customers=64, periods=20, gradient_steps=2, epsilon_periods=10, prior_transitions=300.0)
+    quick = DqnConfig(n_customers=64, periods=20, gradient_steps=2, exploration_periods=10, prior_transitions=300.0)
     small = MarketLearner(dqn=quick, market=MarketConfig(n_members=2))
 
     def weights(learner: MarketLearner) -> bytes:
