@@ -1,11 +1,11 @@
 """What is known before acting: named columns, one row a decision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from domain.arrays import BoolArray, Column, IntArray
+from domain.arrays import BoolArray, Column, FloatArray, IntArray
 from domain.errors import MissingColumn
 
 
@@ -32,10 +32,22 @@ class Context:
             found = ", ".join(sorted(self.columns)) or "no column at all"
             raise MissingColumn(f"context column {name!r} is missing; found {found}") from None
 
+    def numbers(self, name: str) -> FloatArray:
+        """One column as float64.
+
+        Raises:
+            MissingColumn: the context has no such column.
+        """
+        return self.column(name).astype(np.float64)
+
     def take(self, index: IntArray | BoolArray) -> "Context":
         """The rows of `index`, in its order."""
         n_rounds = int(index.sum()) if index.dtype == np.bool_ else len(index)
         return Context({name: values[index] for name, values in self.columns.items()}, n_rounds)
+
+    def without(self, names: Collection[str]) -> "Context":
+        """All columns but these."""
+        return Context({name: values for name, values in self.columns.items() if name not in names}, self.n_rounds)
 
 
 def concatenate_contexts(contexts: Sequence[Context]) -> Context:

@@ -6,6 +6,7 @@ is worth nothing.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Optimum:
 
     @property
     def distribution(self) -> FloatArray:
-        """(n_states, n_actions) the optimal policy; the first of equally good actions."""
+        """(n_states, n_actions) the optimal policy."""
         return greedy(self.action_value)
 
 
@@ -76,8 +77,8 @@ def value(
 
 
 def distribution_of(market: TabularMarket, policy: Policy) -> FloatArray:
-    """(n_states, n_actions) what `policy` does in every state of the market."""
-    return policy.actions.align(policy.distribution(market.states), to=market.actions)
+    """(n_states, n_actions) what `policy` does in every state of the market, by what it may see of it."""
+    return policy.actions.align(policy.distribution(market.visible), to=market.actions)
 
 
 def score(market: TabularMarket, policy: Policy) -> float:
@@ -104,15 +105,37 @@ def constant(market: TabularMarket, action_id: str) -> FloatArray:
     return distribution
 
 
+def best_constant(market: TabularMarket) -> FloatArray:
+    """(n_states, n_actions) the action that is worth most when it is all that is ever done."""
+    return max((constant(market, action) for action in market.actions.ids), key=partial(value, market))
+
+
+def myopic(market: TabularMarket) -> FloatArray:
+    """(n_states, n_actions) greedy on the exact reward of one period: what the best bandit becomes."""
+    return greedy(market.expected_reward)
+
+
 def greedy(action_value: FloatArray) -> FloatArray:
-    """(n_states, n_actions) the best action in each state; of `market.expected_reward`: the exactly myopic policy."""
+    """(n_states, n_actions) the best action in each state; the first of equally good ones."""
     return np.asarray(np.eye(action_value.shape[1])[action_value.argmax(axis=1)], dtype=np.float64)
 
 
+def occupancy(market: TabularMarket, distribution: FloatArray) -> FloatArray:
+    """(n_states,) expected discounted number of periods that a customer spends in each state under a policy."""
+    moves = _moves(market, distribution)
+    left = np.eye(market.n_states) - market.discount * moves.T
+    return np.asarray(np.linalg.solve(left, market.initial_distribution), dtype=np.float64)
+
+
 def _solve_linear(market: TabularMarket, distribution: FloatArray, discount: float) -> FloatArray:
+    earned = (distribution * market.expected_reward).sum(axis=1)
+    return np.linalg.solve(np.eye(market.n_states) - discount * _moves(market, distribution), earned)
+
+
+def _moves(market: TabularMarket, distribution: FloatArray) -> FloatArray:
+    """(n_states, n_states) rates of staying and going there."""
     stays = distribution * (1 - market.churn_rate)
     moves = np.zeros((market.n_states, market.n_states))
     rows = np.broadcast_to(np.arange(market.n_states)[:, None, None], market.next_state.shape)
     np.add.at(moves, (rows, market.next_state), stays[:, :, None] * market.next_rate)
-    earned = (distribution * market.expected_reward).sum(axis=1)
-    return np.linalg.solve(np.eye(market.n_states) - discount * moves, earned)
+    return moves

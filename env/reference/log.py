@@ -28,9 +28,11 @@ def panel_log(
     *,
     rng: np.random.Generator,
 ) -> LoggedDecisions:
-    """One row a customer and month until the customer leaves or the log ends; propensities are logged."""
-    behavior = TargetedBehavior() if behavior is None else behavior
-    log = roll_out(market, behavior, n_periods, rng, state=market.initial(n_customers, rng))
+    """One row a customer and month until the customer leaves or the log ends; propensities are logged.
+
+    The behavior sees hidden columns too: people knew what they never wrote down. The log does not keep them.
+    """
+    log = _roll_out(market, n_customers, n_periods, behavior, rng)
     assert log.panel is not None
     months = FIRST_MONTH + log.panel.step.astype("timedelta64[M]")
     return _with_records(market, log, months.astype("datetime64[us]"))
@@ -40,8 +42,7 @@ def one_period_log(
     market: TabularMarket, n: int, behavior: Policy | None = None, *, rng: np.random.Generator
 ) -> LoggedDecisions:
     """`n` customers of the initial distribution, one decision and one month's reward each."""
-    behavior = TargetedBehavior() if behavior is None else behavior
-    log = replace(roll_out(market, behavior, 1, rng, state=market.initial(n, rng)), panel=None)
+    log = replace(_roll_out(market, n, 1, behavior, rng), panel=None)
     days = (np.arange(n) * 28 // n).astype("timedelta64[D]")
     return _with_records(market, log, FIRST_MONTH.astype("datetime64[us]") + days)
 
@@ -72,6 +73,16 @@ def to_frame(log: LoggedDecisions) -> "pd.DataFrame":
         columns |= {f"p_{a}": log.logged_distribution[:, i] for i, a in enumerate(log.actions.ids)}
     frame = pd.DataFrame(columns)
     return frame if log.panel is None else pd.concat([frame, _panel_frame(log)], axis=1)
+
+
+def _roll_out(
+    market: TabularMarket, n_customers: int, n_periods: int, behavior: Policy | None, rng: np.random.Generator
+) -> LoggedDecisions:
+    behavior = TargetedBehavior() if behavior is None else behavior
+    log = roll_out(market.unveiled(), behavior, n_periods, rng, state=market.initial(n_customers, rng))
+    assert log.panel is not None
+    panel = replace(log.panel, next_context=log.panel.next_context.without(market.hidden))
+    return replace(log, context=log.context.without(market.hidden), panel=panel)
 
 
 def _panel_frame(log: LoggedDecisions) -> "pd.DataFrame":

@@ -1,8 +1,12 @@
 """The numbers of the subscription market, their default, and the ranges from which a seed draws others."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
+
+Ranges: TypeAlias = Mapping[str, tuple[float, float]]  # name of a parameter -> lowest and highest
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class SubscriptionParameters:
 
 
 # Over 400 draws the best constant action scored at most .83.
-RANGES: dict[str, tuple[float, float]] = {
+RANGES: Ranges = {
     "rise_rate": (0.15, 0.27),
     "discount_rate": (0.15, 0.3),
     "churn_level": (-1.7, -1.1),
@@ -64,5 +68,9 @@ RANGES: dict[str, tuple[float, float]] = {
 
 def draw_parameters(rng: np.random.Generator) -> SubscriptionParameters:
     """Each number of `RANGES` uniform in its range, the others at their default."""
-    drawn = {name: float(rng.uniform(low, high)) for name, (low, high) in RANGES.items()}
-    return SubscriptionParameters(**drawn)  # type: ignore[arg-type] # RANGES holds scalar fields only
+    return replace(SubscriptionParameters(), **uniform_in(RANGES, rng))
+
+
+def uniform_in(ranges: Ranges, rng: np.random.Generator) -> dict[str, Any]:
+    """One number a range, drawn in their order; `Any` because records hold more kinds of fields than these."""
+    return {name: float(rng.uniform(low, high)) for name, (low, high) in ranges.items()}

@@ -4,7 +4,7 @@ A period: the customer leaves with `churn_rate`, paying nothing; else pays `base
 `bonus_rate`, plus a normal fluctuation, and moves to one of a few next states. Either way the action's cost is spent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,7 +21,7 @@ class TabularMarket:
     """Implements `env.market.Dynamics`; the raw state is the index of the customer's state, (n, 1)."""
 
     actions: ActionSet
-    states: Context  # (n_states,) each state as a business sees it
+    states: Context  # (n_states,) each state in full
     initial_distribution: FloatArray  # (n_states,)
     churn_rate: FloatArray  # (n_states, n_actions)
     base_amount: FloatArray  # (n_states, n_actions) paid by who stays
@@ -32,14 +32,24 @@ class TabularMarket:
     next_state: IntArray  # (n_states, n_actions, n_branches)
     next_rate: FloatArray  # (n_states, n_actions, n_branches) given that the customer stays
     discount: float  # a period
+    hidden: tuple[str, ...] = ()  # columns of `states` that move the market and that policies never see
 
     @property
     def n_states(self) -> int:
         return self.states.n_rounds
 
     @cached_property
+    def visible(self) -> Context:
+        """(n_states,) each state as a business sees it."""
+        return self.states.without(self.hidden)
+
+    def unveiled(self) -> "TabularMarket":
+        """The same market, nothing hidden: for those who act on what they never wrote down."""
+        return replace(self, hidden=())
+
+    @cached_property
     def encoder(self) -> FeatureEncoder:
-        return fit_encoder(self.states)
+        return fit_encoder(self.visible)
 
     @cached_property
     def expected_reward(self) -> FloatArray:
@@ -67,7 +77,7 @@ class TabularMarket:
         return self._observations.take(self.index(state), axis=0)
 
     def context(self, state: FloatArray) -> Context:
-        return self.states.take(self.index(state))
+        return self.visible.take(self.index(state))
 
     def supported(self, state: FloatArray) -> BoolArray:
         return np.ones((len(state), len(self.actions)), dtype=np.bool_)
@@ -99,4 +109,4 @@ class TabularMarket:
 
     @cached_property
     def _observations(self) -> Observation:
-        return self.encoder.transform(self.states).astype(np.float32)
+        return self.encoder.transform(self.visible).astype(np.float32)
