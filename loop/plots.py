@@ -85,10 +85,10 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _save(figure: Figure, axes: Axes, path: Path, title: str, x_label: str) -> None:
-    save_figure(figure, axes, axes, path, title=title, x_label=x_label)
+    save_panels(figure, axes, axes, path, title=title, x_label=x_label)
 
 
-def save_figure(figure: Figure, top: Axes, bottom: Axes, path: Path, *, title: str, x_label: str) -> None:
+def save_panels(figure: Figure, top: Axes, bottom: Axes, path: Path, *, title: str, x_label: str) -> None:
     """Titled above its `top` panel, its x axis named below the `bottom` one."""
     title = textwrap.shorten(title, 2 * MAX_LABEL, placeholder=" …")
     top.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from evaluation.judgement import Judgement
-from loop.plots import GOOD, INK, QUIET, Bar, forest_plot, save_figure
+from loop.plots import GOOD, INK, QUIET, Bar, forest_plot, save_panels
 from loop.training_watch import LEARNED_FROM, LearningCurve
 
 HEIGHTS = (2.2, 1.0)  # of the two panels
@@ -55,7 +55,7 @@ def draw_curve(curve: LearningCurve, path: Path, *, reward_name: str, is_finishe
     lower.set_xlim(0, curve.points[-1].periods)
     state = "" if is_finished else " (unfinished)"
     title = f"learning in the market fitted to {LEARNED_FROM[curve.stage]}{state}"
-    save_figure(figure, upper, lower, path, title=title, x_label="periods played by each simulated customer")
+    save_panels(figure, upper, lower, path, title=title, x_label="periods played by each simulated customer")
 
 
 def _draw_lower(axes: Axes, curve: LearningCurve, periods: Sequence[int], reward_name: str) -> None:
