@@ -40,7 +40,7 @@ def agent_state(agent: MarketDQN, facts: Mapping[str, Any]) -> Checkpoint:
     }
     buffer = _buffer(agent)
     own = {
-        "counters": {name: getattr(agent, name) for name in COUNTERS},
+        "counters": {name: _number(getattr(agent, name)) for name in COUNTERS},
         "replay": {"pos": buffer.pos, "full": buffer.full},
         "agent_rng": agent.rng.bit_generator.state,
         "market_rng": core.rng_state,
@@ -92,6 +92,10 @@ def _hash_of(first: list[NDArray[Any]], *others: NDArray[Any]) -> str:
     for values in (*first, *others):
         digest.update(np.asarray(values, order="C").tobytes())
     return digest.hexdigest()[:16]
+
+
+def _number(value: Any) -> Any:  # noqa: ANN401 # a number of Python or NumPy, or None
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _networks(agent: MarketDQN) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -47,7 +47,8 @@ def draw_curve(curve: LearningCurve, path: Path, *, reward_name: str, is_finishe
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=HEIGHTS)
     periods = [point.period for point in curve.points]
     _line(upper, periods, [point.value for point in curve.points])
-    _draw_levels(upper, curve.levels, LABEL_GAP, {"learned": curve.points[-1].value})
+    worth = curve.worth
+    _draw_levels(upper, curve.levels, LABEL_GAP, {} if worth is None else {"learned": worth})
     upper.set_ylabel(f"{reward_name} of a new customer,\ndiscounted, in the fitted market", parse_math=False)
     _draw_lower(lower, curve, periods, reward_name)
     lower.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -69,11 +70,14 @@ def _draw_lower(axes: Axes, curve: LearningCurve, periods: Sequence[int], reward
 
 
 def _line(axes: Axes, x: Sequence[int], y: Sequence[float | None]) -> None:
-    axes.plot(x, [np.nan if v is None else v for v in y], color=GOOD, linewidth=2, marker="o", markersize=3.5)
+    known = [(at, value) for at, value in zip(x, y, strict=True) if value is not None]
+    axes.plot(
+        [at for at, _ in known], [value for _, value in known], color=GOOD, linewidth=2, marker="o", markersize=3.5
+    )
 
 
 def _draw_levels(
-    axes: Axes, levels: Mapping[str, float], gap: float, ends: Mapping[str, float | None] = MappingProxyType({})
+    axes: Axes, levels: Mapping[str, float], gap: float, ends: Mapping[str, float] = MappingProxyType({})
 ) -> None:
     """Horizontal lines, named to the right like the `ends` of curves; names are pushed apart where they would meet."""
     for level in levels.values():
@@ -81,7 +85,7 @@ def _draw_levels(
     axes.margins(y=0.08)
     axes.autoscale_view()
     low, high = axes.get_ylim()
-    named = {**levels, **{name: value for name, value in ends.items() if value is not None}}
+    named = {**levels, **ends}
     names = sorted(named, key=named.__getitem__)
     places = _apart([(named[name] - low) / (high - low) for name in names], gap)
     for name, place in zip(names, places, strict=True):

@@ -40,6 +40,11 @@ class LearningCurve:
     levels: Mapping[str, float]  # simulated values of the obvious policies in the same fitted market
     points: tuple["TrainingProgress", ...] = ()
 
+    @property
+    def worth(self) -> float | None:
+        """The newest simulated value of what would be delivered; None before the first."""
+        return next((point.value for point in reversed(self.points) if point.value is not None), None)
+
     def to_data(self) -> dict[str, object]:
         return {"levels": dict(self.levels), "points": [asdict(point) for point in self.points]}
 
@@ -90,12 +95,12 @@ class TrainingWatcher:
         return log.write
 
     def _take(self, point: "TrainingProgress", record: Callable[["TrainingProgress"], None]) -> None:
-        curve = self.curves[self.stage]
-        self.curves[self.stage] = LearningCurve(curve.stage, curve.levels, (*curve.points, point))
+        before = self.curves[self.stage]
+        curve = self.curves[self.stage] = LearningCurve(before.stage, before.levels, (*before.points, point))
         record(point)
         best = max(curve.levels, key=curve.levels.__getitem__)
         told = f"learning from {LEARNED_FROM[self.stage]}, period {point.period} of {point.periods}"
-        beside = f"worth {number(point.value)} in the fitted market ({best}: {number(curve.levels[best])})"
+        beside = f"worth {number(curve.worth)} in the fitted market ({best}: {number(curve.levels[best])})"
         self.journey.tell(f"learn {self.stage}", point.period / point.periods, f"{told}, {beside}")
 
     def _write_curves(self) -> None:

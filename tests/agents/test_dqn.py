@@ -17,8 +17,10 @@ from config.dqn import DqnConfig
 from domain.actions import ActionSet
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.context import Context
+from domain.policy import Policy
 from env.market import MarketCore, Observation, Transition
 from policies.exploration import Exploration, ExplorationRule
+from policies.network import NetworkPolicy
 
 QUICK = DqnConfig(
     n_customers=64,
@@ -244,3 +246,17 @@ def test_progress_is_told_with_the_score_of_what_would_be_delivered() -> None:
     assert len(told) == 20
     assert (told[-1].period, told[-1].periods, told[-1].score) == (40, 40, 0.5)
     assert told[-1].mean_reward > told[0].mean_reward
+
+
+def test_the_last_point_is_what_is_delivered_and_every_second_one_is_simulated() -> None:
+    seen: list[bytes] = []
+
+    def simulate(policy: Policy) -> float:
+        assert isinstance(policy, NetworkPolicy)
+        seen.append(policy.layers[0].weight.tobytes())
+        return 1.0
+
+    trained = train_in_market(identity_market(), replace(QUICK, periods=45), discount=0.9, seed=0, simulate=simulate)
+    assert [p.period for p in trained.curve] == [*range(2, 45, 2), 45]
+    assert [p.value is not None for p in trained.curve] == [False, True] * 11 + [True]
+    assert seen[-1] == trained.policy.layers[0].weight.tobytes()
