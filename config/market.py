@@ -51,4 +51,4 @@ class ConfoundingConfig:
     # reads the context alone.
     min_unexplained_share: float = 0.02
     alpha: float = 0.01  # chance of finding a driver of outcomes where there is none, over all actions and outcomes
-    weight_clip: float = 10.0  # largest stabilised weight of a round
+    weight_clip: float = 50.0  # largest stabilised weight of a round

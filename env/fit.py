@@ -1,5 +1,7 @@
 """Fits a market to a decision log: choices on held-out customers, then members on bootstraps by customer."""
 
+from collections.abc import Collection
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -15,21 +17,29 @@ from env.member import Member, MemberFit, Rounds
 from env.model import MarketModel, MemberTables
 
 
-def fit_market(log: LoggedDecisions, config: MarketConfig | None = None, *, rng: np.random.Generator) -> MarketModel:
+def fit_market(
+    log: LoggedDecisions,
+    config: MarketConfig | None = None,
+    *,
+    rng: np.random.Generator,
+    hidden: Collection[str] = (),
+) -> MarketModel:
     """The market behind `log`: with a panel its dynamics, without one its rewards (horizon 1).
+
+    Columns named in `hidden` move the market, and no observation shows them.
 
     Raises:
         InvalidSnapshot: fewer than two customers, or one action only.
     """
     _check(log)
     with threadpool_limits(1):  # the matrices are small, and the number of threads would change the last bits
-        return _fit(log, MarketConfig() if config is None else config, rng)
+        return _fit(log, MarketConfig() if config is None else config, rng, hidden)
 
 
-def _fit(log: LoggedDecisions, config: MarketConfig, rng: np.random.Generator) -> MarketModel:
-    encoder = fit_encoder(log.context)
+def _fit(log: LoggedDecisions, config: MarketConfig, rng: np.random.Generator, hidden: Collection[str]) -> MarketModel:
+    encoder = fit_encoder(log.context, [name for name in sorted(log.context.columns) if name not in hidden])
     rounds = _rounds(log, config)
-    effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
+    effects = effects_encoder(fit_encoder(log.context), rounds.layout, max_features=config.max_features)
     fit = MemberFit(rounds, effects)
     choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
     weight = log.sample_weight

@@ -7,7 +7,7 @@ import numpy as np
 from domain.errors import UnfaithfulMarket
 from domain.log import LoggedDecisions
 from domain.policy import Policy
-from env.confounding import weigh_against_confounding
+from env.confounding import deconfound
 from env.fidelity import FidelityReport, check_fidelity
 from env.fit import fit_market
 from env.forecast import SimulatedValue, expected_value
@@ -53,8 +53,8 @@ def refuse_unfaithful(fidelity: FidelityReport, folder: Path | None = None) -> N
 def promised(log: LoggedDecisions, policy: Policy, market: MarketModel | None, *, seed: int) -> SimulatedValue:
     """What `policy` earns a customer in the market, by default one fitted to the whole log."""
     if market is None:
-        weighted, _ = weigh_against_confounding(log, rng=np.random.default_rng(seed))
-        market = fit_market(weighted, rng=np.random.default_rng(seed))
+        answer = deconfound(log, rng=np.random.default_rng(seed))
+        market = fit_market(answer.log, rng=np.random.default_rng(seed), hidden=answer.hidden)
     rng = np.random.default_rng(seed)
     return expected_value(market, policy, horizon=N_PERIODS, n_customers=N_CUSTOMERS, rng=rng, discount=DISCOUNT)
 
