@@ -36,6 +36,7 @@ class FidelityConfig:
     behavior_leaves: int = 64  # of the tree that stands for the policy that logged
     alpha: float = 0.02  # chance of refusing a faithful market, over all comparisons of a report together
     tolerance: float = 0.05  # a gap below this share of what was logged is immaterial, however certain
+    churn_tolerance: float = 0.10  # the same for churn rates, of the mean rate: a regression's tails are rarely right
     share_tolerance: float = 0.02  # the same for the share of customers in one state
     max_auc: float = 0.60  # of telling simulated from logged customers; a market as good as the data has .50
     min_effect_deviations: float = 3.0  # by which logged actions must predict better than actions drawn in their place

@@ -137,7 +137,8 @@ def _diagnose(log: LoggedDecisions, config: ConfoundingConfig, rng: np.random.Ge
 def _halves(unit: IntArray, rng: np.random.Generator) -> BoolArray:
     """(n_rounds,) one half of the customers."""
     units, code = np.unique(unit, return_inverse=True)
-    return np.asarray((rng.permutation(len(units)) % 2)[code] == 0, dtype=np.bool_)
+    order: IntArray = rng.permutation(len(units))
+    return np.asarray(order[code] % 2 == 0, dtype=np.bool_)
 
 
 def _expected_chances(log: LoggedDecisions, half: BoolArray) -> tuple[FloatArray, FloatArray]:

@@ -23,9 +23,9 @@ from domain.log import LoggedDecisions
 from domain.policy import Policy
 from env.action_effect import action_effect
 from env.calibration import Calibration, Trend
-from env.confounding import PLAIN, STAND_IN, UNKNOWN, Confounding, deconfound
+from env.confounding import UNKNOWN, Confounding, deconfound
 from env.curves import Curve, curves
-from env.fidelity_bins import calibrations, trends
+from env.fidelity_bins import CHURN, REWARD, calibrations, trends
 from env.fit import first_rounds, fit_market, heldout_customers
 from env.gaps import Gap, Question, ask, joint_limit
 from env.layout import LayoutFeatures
@@ -229,10 +229,11 @@ def _concluded(report: FidelityReport, config: FidelityConfig) -> FidelityReport
 
 
 def _gaps(report: FidelityReport, config: FidelityConfig) -> list[Gap]:
+    tolerance = {CHURN: config.churn_tolerance, REWARD: config.tolerance}
     named = (("survival", report.survival), ("reward a period", report.reward_curve))
     return [
-        *(gap for c in report.calibrations for gap in c.gaps(config.tolerance)),
-        *(gap for t in report.trends for gap in t.gaps(config.tolerance)),
+        *(gap for c in report.calibrations for gap in c.gaps(tolerance[c.what])),
+        *(gap for t in report.trends for gap in t.gaps(tolerance[t.what])),
         *(gap for what, curve in named if curve is not None for gap in curve.gaps(what, config.tolerance)),
         *(gap for s in report.states for gap in s.gaps(config.share_tolerance)),
     ]
