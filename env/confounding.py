@@ -185,8 +185,8 @@ def _gives_no_chance(log: LoggedDecisions, rows: BoolArray) -> bool:
     """Did more than one in a hundred of these rounds leave an action out that they may have needed?"""
     assert log.logged_distribution is not None
     possible = np.ones(log.logged_distribution.shape, np.bool_) if log.eligible is None else log.eligible
-    left_out = (possible & (log.logged_distribution <= NEVER)).any(axis=1)
-    return bool(left_out[rows].mean() > 0.01)
+    left_out = (possible & (log.logged_distribution <= NEVER))[rows]
+    return bool(left_out.any(axis=1).mean() > 0.01)
 
 
 def _biases(log: LoggedDecisions, half: BoolArray, ratio: FloatArray, is_random: BoolArray) -> tuple[Bias, ...]:

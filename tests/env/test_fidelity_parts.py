@@ -57,7 +57,7 @@ def test_weighted_calibration__by_hand() -> None:
 
 def test_trend__is_the_slope_over_the_periods() -> None:
     step = np.tile(np.arange(4), 50)
-    flat, rising = np.ones((2, 200)), 1.0 + 0.5 * step
+    flat, rising = np.ones((2, 200)), np.asarray(1.0 + 0.5 * step, dtype=np.float64)
     found = trend("reward", flat, rising, np.repeat(np.arange(50), 4), step, np.ones(200))
     assert found is not None
     assert (found.simulated, found.logged) == pytest.approx((0.0, 0.5))
@@ -69,7 +69,7 @@ def test_trend__keeps_its_size() -> None:
     rng, n_off = np.random.default_rng(0), 0
     step, unit = np.tile(np.arange(5), 60), np.repeat(np.arange(60), 5)
     for _ in range(400):
-        reward = np.repeat(rng.normal(size=60), 5) + rng.normal(size=300)
+        reward = np.asarray(np.repeat(rng.normal(size=60), 5) + rng.normal(size=300), dtype=np.float64)
         found = trend("reward", np.zeros((1, 300)), reward, unit, step, np.ones(300))
         assert found is not None
         n_off += abs(found.simulated - found.logged) > 1.96 * found.stderr
