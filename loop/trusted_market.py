@@ -36,6 +36,17 @@ def trusted_market(log: LoggedDecisions, algorithm: str, *, seed: int, folder: P
     return fidelity
 
 
+def why_untrusted(log: LoggedDecisions, *, seed: int, folder: Path) -> str | None:
+    """Why nothing is learned again from a panel; None where its market resembles it, or none is needed."""
+    if log.panel is None:
+        return None
+    try:
+        trusted_market(log, LEARNS_IN_MARKET[0], seed=seed, folder=folder)
+    except UnfaithfulMarket as refused:
+        return f"{refused.message}; {refused.hint}"
+    return None
+
+
 def refuse_unfaithful(fidelity: FidelityReport, folder: Path | None = None) -> None:
     """
     Raises:

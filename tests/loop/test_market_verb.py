@@ -17,6 +17,7 @@ from domain.context import Context
 from domain.log import LoggedDecisions
 from env.reference.log import one_period_log, panel_log, to_frame
 from env.reference.subscription import subscription_market
+from loop.trusted_market import why_untrusted
 from tests.loop.test_report import HOSTILE, Page
 
 
@@ -115,6 +116,14 @@ def test_train__refuses_a_panel_whose_market_does_not_resemble_it() -> None:
     assert "contract ends" in error["hint"]
     (report,) = Path("data/runs").glob("train_*/fidelity.json")
     assert json.loads(report.read_text())["reasons"]
+
+
+def test_learning_again__is_told_why_not_instead_of_crashing(tmp_path: Path) -> None:
+    told = why_untrusted(broken_log(), seed=0, folder=tmp_path)
+    assert told is not None
+    assert "churn rate by period is off" in told
+    assert (tmp_path / "fidelity.json").exists()
+    assert why_untrusted(make_log(), seed=0, folder=tmp_path) is None
 
 
 def test_train__of_one_period_notes_an_unfaithful_market_and_goes_on() -> None:
