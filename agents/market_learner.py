@@ -1,8 +1,8 @@
 """The learner of panels: fit a market to the log, train a DQN agent in it, deliver the agent's greedy policy.
 
 The market is an ensemble, and every simulated customer draws its member, so the agent plans for what the data leave
-open instead of for one best guess. Where something hidden drove the logged actions, the market is fitted to weighted
-rounds (env/confounding.py). What the log hardly tried on such customers is masked while learning and stays
+open instead of for one best guess. Where something hidden drove the logged actions, the market answers that first
+(env/confounding.py). What the log hardly tried on such customers is masked while learning and stays
 masked in the delivered policy. Matured rewards of live customers can be replayed beside the simulated ones, weighing
 more as they grow (agents/replay.py). What a simulated market promises is no estimate: evaluation/ judges the policy on
 customers that neither market nor agent has seen.
@@ -24,7 +24,7 @@ from config.dqn import DqnConfig
 from config.market import MarketConfig
 from domain.errors import Interrupted
 from domain.log import LoggedDecisions
-from env.confounding import weigh_against_confounding
+from env.confounding import deconfound
 from env.fit import fit_market
 from env.model import MarketModel
 from policies.network import NetworkPolicy
@@ -73,10 +73,10 @@ class MarketLearner:
             Interrupted: the watch asked to stop; it bears the policy as far as it was learned.
             MissingColumn: `real` lacks a column of the market, or times where there is a half-life.
         """
-        weighted, _ = weigh_against_confounding(log, rng=rng.spawn(1)[0])
-        market = fit_market(weighted, self.market, rng=rng, prices=self.prices)
+        answer = deconfound(log, rng=rng.spawn(1)[0])
+        market = fit_market(answer.log, self.market, rng=rng, prices=self.prices, hidden=answer.hidden)
         seed = int(rng.integers(2**32))
-        with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, log) as watch:
+        with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, answer.log) as watch:
             trained = train_in_market(
                 market,
                 self.dqn,

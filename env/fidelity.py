@@ -6,7 +6,8 @@ moving columns follow the logged ones when the market plays by the logged behavi
 logged ones; are the logged actions such as the logged propensities announce, and do they matter at all? A gap counts
 when it exceeds both a band (customers, spread of the members, Bonferroni over all comparisons) and a tolerance.
 
-Where something hidden drove the actions (env/confounding.py), the market is fitted to and judged on weighted rounds.
+Where something hidden drove the actions (env/confounding.py), the market is fitted to and judged on the log with the
+answer to that: a column that stands for it, or weights.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from analysis.features import fit_encoder
 from config.market import FidelityConfig, MarketConfig
 from domain.arrays import FloatArray, IntArray
 from domain.errors import InvalidSnapshot
@@ -21,9 +23,9 @@ from domain.log import LoggedDecisions
 from domain.policy import Policy
 from env.action_effect import action_effect
 from env.calibration import Calibration, Trend
-from env.confounding import UNKNOWN, Confounding, weigh_against_confounding
+from env.confounding import UNKNOWN, Confounding, deconfound
 from env.curves import Curve, curves
-from env.fidelity_bins import calibrations, trends
+from env.fidelity_bins import CHURN, REWARD, calibrations, trends
 from env.fit import first_rounds, fit_market, heldout_customers
 from env.gaps import Gap, Question, ask, joint_limit
 from env.layout import LayoutFeatures
@@ -86,15 +88,15 @@ def check_fidelity(
 ) -> FidelityReport:
     """Fits a market on a part of the customers and judges it on the others; a log that cannot be fitted fails."""
     fidelity = FidelityConfig() if fidelity is None else fidelity
-    weighted, confounding = weigh_against_confounding(log, rng=rng.spawn(1)[0])
+    answer = deconfound(log, rng=rng.spawn(1)[0])
     heldout = heldout_customers(log.unit, fidelity.heldout_share, rng)
     try:
-        model = fit_market(weighted.take(~heldout), config, rng=rng)
+        model = fit_market(answer.log.take(~heldout), config, rng=rng, hidden=answer.hidden)
     except InvalidSnapshot as error:
-        return _unjudged(0, error.message, confounding)
-    path_weight = _path_weight(log, weighted)[heldout]
+        return _unjudged(0, error.message, answer.confounding)
+    path_weight = _path_weight(log, answer.log)[heldout]
     return judge_fidelity(
-        model, weighted.take(heldout), fidelity, rng=rng, confounding=confounding, path_weight=path_weight
+        model, answer.log.take(heldout), fidelity, rng=rng, confounding=answer.confounding, path_weight=path_weight
     )
 
 
@@ -123,7 +125,7 @@ def judge_fidelity(
         reason = f"{n_customers} held-out customers; fewer than {config.min_customers} cannot judge a market"
         return _unjudged(n_customers, reason, confounding)
     with threadpool_limits(1):  # as in fitting
-        behavior = fit_behavior(heldout, model.encoder, config.behavior_leaves)
+        behavior = fit_behavior(heldout, fit_encoder(heldout.context), config.behavior_leaves)
         report = replace(
             _unjudged(n_customers, "not judged yet", confounding),
             calibrations=calibrations(model, heldout, behavior, config),
@@ -145,9 +147,10 @@ def _unjudged(n_customers: int, reason: str, confounding: Confounding) -> Fideli
 
 def _path_weight(log: LoggedDecisions, weighted: LoggedDecisions) -> FloatArray:
     """(n_rounds,) the log's own weight times the product of the corrections up to the round."""
-    if log.panel is None or weighted is log:
+    if log.panel is None or weighted.weight is log.weight:
         return weighted.sample_weight
     correction = weighted.sample_weight / log.sample_weight
+    correction /= correction.mean()
     order = np.lexsort((log.panel.step, log.panel.episode))
     logs = np.cumsum(np.log(np.maximum(correction[order], 1e-12)))
     first = np.flatnonzero(log.panel.step[order] == 0)
@@ -181,7 +184,9 @@ def _with_histories(
     survival, reward_curve = curves(played, member, heldout, weight, n_periods, config.n_bootstraps, rng)
     states = state_shares(model.layout, played, member, heldout, weight, periods, config.n_bootstraps, rng)
     lookalike = None
-    if report.confounding.weighting == "none":  # twins are of the customers as they were, not as weighted
+    if (
+        np.ptp(weight) == 0 or report.confounding.answer == "none"
+    ):  # twins are of the customers as they were, not as weighted
         twins = played.take(played.unit < len(began))
         lookalike = _lookalike(model, heldout.take(panel.step < n_periods), twins, heldout.unit[began], rng)
     return replace(report, survival=survival, reward_curve=reward_curve, states=states, lookalike=lookalike)
@@ -224,10 +229,11 @@ def _concluded(report: FidelityReport, config: FidelityConfig) -> FidelityReport
 
 
 def _gaps(report: FidelityReport, config: FidelityConfig) -> list[Gap]:
+    tolerance = {CHURN: config.churn_tolerance, REWARD: config.tolerance}
     named = (("survival", report.survival), ("reward a period", report.reward_curve))
     return [
-        *(gap for c in report.calibrations for gap in c.gaps(config.tolerance)),
-        *(gap for t in report.trends for gap in t.gaps(config.tolerance)),
+        *(gap for c in report.calibrations for gap in c.gaps(tolerance[c.what])),
+        *(gap for t in report.trends for gap in t.gaps(tolerance[t.what])),
         *(gap for what, curve in named if curve is not None for gap in curve.gaps(what, config.tolerance)),
         *(gap for s in report.states for gap in s.gaps(config.share_tolerance)),
     ]

@@ -1,7 +1,7 @@
 """Fits a market to a decision log: choices on held-out customers, then members on bootstraps by customer."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -29,8 +29,9 @@ def fit_market(
     *,
     rng: np.random.Generator,
     prices: Mapping[str, float] | None = None,
-    allow_one_action: bool = False,
     rules: Mapping[str, Rule] | None = None,
+    hidden: Collection[str] = (),
+    allow_one_action: bool = False,
 ) -> MarketModel:
     """The market behind `log`: with a panel its dynamics, without one its rewards (horizon 1).
 
@@ -40,28 +41,33 @@ def fit_market(
         rng: of bootstraps and held-out customers.
         prices: relative to the list price, 1 = list, of actions that differ in nothing but their price: the dearer, the
             fewer buy, in every context. It binds where rewards have a hurdle.
-        allow_one_action: fit also where nothing was ever chosen; such a market foretells, and nothing can be learned.
         rules: of columns whose rule is known from their definition; others are recognised.
+        hidden: columns that move the market while no observation shows them.
+        allow_one_action: fit also where nothing was ever chosen; such a market foretells, and nothing can be learned.
 
     Raises:
         InvalidSnapshot: fewer than two customers, or one action only.
     """
     _check(log, min_actions=1 if allow_one_action else 2)
     with threadpool_limits(1):  # the matrices are small, and the number of threads would change the last bits
-        return _fit(log, MarketConfig() if config is None else config, prices or {}, rules or {}, rng)
+        known = _Known({} if prices is None else prices, {} if rules is None else rules, hidden)
+        return _fit(log, MarketConfig() if config is None else config, known, rng)
 
 
-def _fit(
-    log: LoggedDecisions,
-    config: MarketConfig,
-    prices: Mapping[str, float],
-    rules: Mapping[str, Rule],
-    rng: np.random.Generator,
-) -> MarketModel:
-    encoder = fit_encoder(log.context)
-    rounds = _rounds(log, config, rules)
-    effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
-    fit = MemberFit(rounds, effects, price_ladder(prices, log.actions, without_products(effects)))
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a market beside its log; see `fit_market`."""
+
+    prices: Mapping[str, float]
+    rules: Mapping[str, Rule]
+    hidden: Collection[str]
+
+
+def _fit(log: LoggedDecisions, config: MarketConfig, known: _Known, rng: np.random.Generator) -> MarketModel:
+    encoder = fit_encoder(log.context, [name for name in sorted(log.context.columns) if name not in known.hidden])
+    rounds = _rounds(log, config, known.rules)
+    effects = effects_encoder(fit_encoder(log.context), rounds.layout, max_features=config.max_features)
+    fit = MemberFit(rounds, effects, price_ladder(known.prices, log.actions, without_products(effects)))
     choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
     weight = log.sample_weight
     whole = fit.member(weight, choices, None, rng)

@@ -1,7 +1,7 @@
 """Where customers stand after some periods: the share of each level of each moving column, simulated and logged.
 
-The null of a share's difference comes from the bootstrap of logged customers, of simulated ones, and the spread of the
-members; a column of many numbers is cut at the logged fifths.
+The null of a share's difference comes from the bootstrap of logged customers (at least the binomial error of the
+simulated share), the simulated ones and the spread of the members; a column of many numbers is cut at logged fifths.
 """
 
 import math
@@ -138,15 +138,16 @@ def _compare(
     by_member = by_member[by_member.sum(axis=1) > 0]
     simulated = by_member.sum(axis=0) / by_member.sum()
     spread = (by_member / by_member.sum(axis=1, keepdims=True)).var(axis=0, ddof=1) if len(by_member) > 1 else 0.0
-    variance = _bootstrap_variance(logged, n_bootstraps, rng) + simulated * (1 - simulated) / len(member) + spread
-    floor = 1 / len(codes) ** 2  # a level that nobody logged reached still has an error
+    size = float(weight.sum() ** 2 / (weight**2).sum())  # a level that hardly anybody logged reached by chance
+    sampling = np.maximum(_bootstrap_variance(logged, n_bootstraps, rng), simulated * (1 - simulated) / size)
+    variance = sampling + simulated * (1 - simulated) / len(member) + spread
     return StateShares(
         column,
         n_periods,
         tuple(levels[k] for k in kept),
         tuple(simulated.tolist()),
         tuple((logged.sum(axis=0) / logged.sum()).tolist()),
-        tuple(np.sqrt(np.maximum(variance, floor)).tolist()),
+        tuple(np.sqrt(variance).tolist()),
         len(logged),
     )
 

@@ -8,7 +8,6 @@ from datetime import datetime
 import numpy as np
 
 from config.evaluation import EvaluationConfig
-from domain.errors import UnfaithfulMarket
 from domain.estimates import Comparison, Verdict
 from domain.log import LoggedDecisions
 from domain.people import Person, Role
@@ -27,7 +26,7 @@ from loop.runs import RunDirectory
 from loop.shelf import PolicyShelf
 from loop.threads import one_thread
 from loop.train import traffic_of
-from loop.trusted_market import trusted_market
+from loop.trusted_market import why_untrusted
 from loop.wiring import Workspace
 from policies.artifact import save_policy
 from tracker.audit import SYSTEM
@@ -72,7 +71,7 @@ def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, see
         incumbent = base_version(books, workspace.settings, decision_point, ALL)
         base = _target(PolicyShelf(workspace.data_dir), books, _rival(incumbent, point), point)
     experience = gather(workspace, point, live, incumbent, now=now, seed=seed)
-    untrusted = _untrusted(experience, run, seed)
+    untrusted = why_untrusted(experience.log, seed=seed, folder=run.path)
     if untrusted is not None:
         _put_forward(workspace, point, None, now)
         workspace.finish_run(run, {"told": untrusted, "n_live": experience.n_live})
@@ -88,17 +87,6 @@ def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, see
     )
     keep_evidence(run.path, experience, judgement.evidence.distribution, point)
     return _conclude(workspace, point, run, experience, judgement, incumbent, now, seed)
-
-
-def _untrusted(experience: Experience, run: RunDirectory, seed: int) -> str | None:
-    """Why nothing is learned where a panel's market does not resemble it; None where it does, or none is needed."""
-    if experience.log.panel is None:
-        return None
-    try:
-        trusted_market(experience.log, "dqn", seed=seed, folder=run.path)
-    except UnfaithfulMarket as refused:
-        return f"{refused.message}; {refused.hint}"
-    return None
 
 
 def _conclude(

@@ -7,7 +7,7 @@ import numpy as np
 from domain.errors import UnfaithfulMarket
 from domain.log import LoggedDecisions
 from domain.policy import Policy
-from env.confounding import weigh_against_confounding
+from env.confounding import deconfound
 from env.fidelity import FidelityReport, check_fidelity
 from env.fit import fit_market
 from env.forecast import SimulatedValue, expected_value
@@ -36,6 +36,17 @@ def trusted_market(log: LoggedDecisions, algorithm: str, *, seed: int, folder: P
     return fidelity
 
 
+def why_untrusted(log: LoggedDecisions, *, seed: int, folder: Path) -> str | None:
+    """Why nothing is learned again from a panel; None where its market resembles it, or none is needed."""
+    if log.panel is None:
+        return None
+    try:
+        trusted_market(log, LEARNS_IN_MARKET[0], seed=seed, folder=folder)
+    except UnfaithfulMarket as refused:
+        return f"{refused.message}; {refused.hint}"
+    return None
+
+
 def refuse_unfaithful(fidelity: FidelityReport, folder: Path | None = None) -> None:
     """
     Raises:
@@ -53,8 +64,8 @@ def refuse_unfaithful(fidelity: FidelityReport, folder: Path | None = None) -> N
 def promised(log: LoggedDecisions, policy: Policy, market: MarketModel | None, *, seed: int) -> SimulatedValue:
     """What `policy` earns a customer in the market, by default one fitted to the whole log."""
     if market is None:
-        weighted, _ = weigh_against_confounding(log, rng=np.random.default_rng(seed))
-        market = fit_market(weighted, rng=np.random.default_rng(seed))
+        answer = deconfound(log, rng=np.random.default_rng(seed))
+        market = fit_market(answer.log, rng=np.random.default_rng(seed), hidden=answer.hidden)
     rng = np.random.default_rng(seed)
     return expected_value(market, policy, horizon=N_PERIODS, n_customers=N_CUSTOMERS, rng=rng, discount=DISCOUNT)
 

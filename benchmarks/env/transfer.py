@@ -4,13 +4,13 @@ Seed s draws the parameters of a market, a log of 30,000 rounds of up to 12 peri
 observed: the subscription market, two fifths of whose offers were random. hidden: the confounded market, where a column
 that the log does not keep drove offers and outcomes; one tenth of the offers were random, all propensities are logged.
 
-`MarketLearner` with its defaults fits the market (weighted where it finds confounding) and trains in it. The policy
+`MarketLearner` with its defaults fits the market (answering the confounding that it finds) and trains in it. The policy
 that is delivered is the learned one where it beats the logged behavior in the fitted market by more than two standard
 deviations of the paired difference between members, else the logged behavior as a tree tells it. Reported: its exact
 score in the truth and the logged policy's; what the market promised (60 periods, discounted) against the exact value
 of the same; and whether the market said that it cannot tell: its fidelity report refuses, or propensities are missing.
 
-Run from the root: OMP_NUM_THREADS=1 python -m benchmarks.env.transfer [--first 0] [--seeds 20] [--worlds observed hidden]
+Run from the root: OMP_NUM_THREADS=1 python -m benchmarks.env.transfer [--first 0] [--seeds 20] [--worlds hidden]
 """
 
 import argparse
@@ -91,7 +91,7 @@ def run(name: str, seed: int) -> dict[str, object]:
         **_judged(world, policy, learned.policy, gain, is_learned=is_learned),
         "cannot_tell": not fidelity.is_faithful or fidelity.confounding.status == "cannot_tell",
         "confounding": fidelity.confounding.status,
-        "weighting": fidelity.confounding.weighting,
+        "answer": fidelity.confounding.answer,
         "reasons": list(fidelity.reasons),
         "cpu_seconds_fidelity": round(checked - began, 1),
         "cpu_seconds": round(time.process_time() - began, 1),
