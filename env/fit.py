@@ -54,7 +54,7 @@ def _fit(
     rounds = _rounds(log, config)
     effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
     fit = MemberFit(rounds, effects, price_ladder(prices, log.actions, without_products(effects)))
-    choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
+    choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng))
     weight = log.sample_weight
     whole = fit.member(weight, choices, None, rng)
     members = [
