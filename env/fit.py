@@ -68,7 +68,7 @@ def _fit(log: LoggedDecisions, config: MarketConfig, known: _Known, rng: np.rand
     rounds = _rounds(log, config, known.rules)
     effects = effects_encoder(fit_encoder(log.context), rounds.layout, max_features=config.max_features)
     fit = MemberFit(rounds, effects, price_ladder(known.prices, log.actions, without_products(effects)))
-    choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
+    choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng))
     weight = log.sample_weight
     whole = fit.member(weight, choices, None, rng)
     members = [

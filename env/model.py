@@ -37,8 +37,8 @@ class MemberTables:
     """All members' parameters side by side; a cell is member * n_actions + action.
 
     Columns of `coefficients`: reward of who stays (with a hurdle: spend of who buys, or its logarithm), reward of who
-    leaves, next value of each moving number, then stay and leave, with a hurdle then rest and buy, then the levels of
-    each moving column.
+    leaves, next value of each moving number, then stay and leave, with a hurdle then rest and buy, then the kinds
+    of step of each moving column.
     """
 
     coefficients: FloatArray  # (n_cells, n_features + 1, n_outputs), the intercept last
@@ -154,9 +154,9 @@ class MarketModel:
             reward = np.column_stack([staying, linear[:, 1]])
         levels = []
         for (place, column), offset in zip(self.layout.moving_levels, self.tables.level_offsets, strict=True):
-            logits = linear[:, end : end + len(column.levels)] + offset[cell, state[:, 1 + place].astype(np.int64)]
-            levels.append(softmax(logits))
-            end += len(column.levels)
+            now, by_move = state[:, 1 + place].astype(np.int64), linear[:, end : end + column.n_moves]
+            levels.append(softmax(np.take_along_axis(by_move, column.move[now], axis=1) + offset[cell, now]))
+            end += column.n_moves
         return Outlook(churn_rate, reward, linear[:, 2 : 2 + n_numbers], tuple(levels), purchase_rate, spend)
 
     def observe(self, state: FloatArray) -> Observation:

@@ -25,7 +25,7 @@ from env.levels import FREE, FittedLevels, Groups, LevelOutcome, Shrinkage, coun
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-6  # largest projected gradient, per counted round
 FUNCTION_TOLERANCE = 1e6  # relative change of the loss, in units of machine precision
-SMALLEST = 1e-12  # below it a departure's ridge is taken for none
+SMALLEST = 1e-12  # width of a feature that varies
 
 
 @dataclass(frozen=True)
@@ -122,22 +122,12 @@ class _Curve:
         slope = np.column_stack([np.ones(len(rung)), plain - ladder.low, ladder.high - plain])
         drops = (rung[:, None] > np.arange(n_drops)).astype(np.float64)
         self._design = np.column_stack([features, -gap * slope, -drops])
-        free = np.isfinite(shrinkage.action)
-        pull = shrinkage.action if free else shrinkage.shared
-        self._pull = np.concatenate(
-            [np.full(n_base - 1, pull), [FREE, FREE], np.full(2 * n_plain, pull), np.full(n_drops, FREE)]
-        )
-        unbounded, nonnegative, nothing = (None, None), (0.0, None), (0.0, 0.0)
-        bends = [nonnegative if free and wide else nothing for wide in ladder.high > ladder.low + SMALLEST]
-        fixed = [unbounded if free else (c, c) for c in center]
-        self._bounds: list[tuple[float | None, float | None]] = [
-            *fixed,
-            unbounded,
-            nonnegative,
-            *bends,
-            *bends,
-            *[nonnegative] * n_drops,
-        ]
+        pull = np.array(shrinkage.action)
+        self._pull = np.concatenate([pull, [FREE, FREE], pull[:n_plain], pull[:n_plain], np.full(n_drops, FREE)])
+        free, nonnegative, nothing = (None, None), (0.0, None), (0.0, 0.0)
+        bends = [nonnegative if wide else nothing for wide in ladder.high > ladder.low + SMALLEST]
+        self._bounds: list[tuple[float | None, float | None]] = [free] * n_base
+        self._bounds += [nonnegative, *bends, *bends, *[nonnegative] * n_drops]
         ends = np.cumsum([0, n_base, 1, n_plain, n_plain, n_drops]).tolist()
         self._parts = [slice(*ends_of) for ends_of in pairwise(ends)]
         self._solution = self._solve(counts)

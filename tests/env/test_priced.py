@@ -5,8 +5,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from config.market import MarketConfig
 from domain.actions import Action, ActionSet, relative_prices
@@ -44,8 +42,8 @@ def offers_log(n: int = 12_000, *, seed: int = 0, confounded: float = 0.0) -> Lo
 
 
 @cache
-def make_model(confounded: float, action_penalty: float = 30.0, n: int = 12_000) -> MarketModel:
-    config = MarketConfig(n_members=2, action_penalty=action_penalty)
+def make_model(confounded: float, n: int = 12_000) -> MarketModel:
+    config = MarketConfig(n_members=2)
     log = offers_log(n, confounded=confounded)
     return fit_market(log, config, rng=np.random.default_rng(0), prices=PRICES)
 
@@ -58,13 +56,11 @@ def purchase_rates(model: MarketModel, context: Context, member: int = 0) -> Flo
 
 
 @pytest.mark.parametrize("confounded", [0.0, 3.0])
-@given(seed=st.integers(0, 2**16), scale=st.floats(0.1, 100.0))
-@settings(max_examples=20, deadline=None)
-def test_purchase_rate__never_rises_with_the_price(confounded: float, seed: int, scale: float) -> None:
+def test_purchase_rate__never_rises_with_the_price(confounded: float) -> None:
     """Far outside the logged range, with unknown text and missing numbers too."""
-    rng = np.random.default_rng(seed)
-    income = np.where(rng.random(200) < 0.1, np.nan, scale * rng.normal(size=200))
-    context = Context({"income": income, "loyal": rng.choice(np.array(["yes", "no", "new", None]), size=200)}, 200)
+    rng = np.random.default_rng(1)
+    income = np.where(rng.random(5_000) < 0.1, np.nan, np.exp(2 * rng.normal(size=5_000)) * rng.normal(size=5_000))
+    context = Context({"income": income, "loyal": rng.choice(np.array(["yes", "no", "new", None]), size=5_000)}, 5_000)
     for member in (0, 1):
         rates = purchase_rates(make_model(confounded), context, member)
         assert (rates[:, 2] >= rates[:, 3] - 1e-12).all()
