@@ -1,10 +1,10 @@
 """The learner of panels: fit a market to the log, train a DQN agent in it, deliver the agent's greedy policy.
 
 The market is an ensemble, and every simulated customer draws its member, so the agent plans for what the data leave
-open instead of for one best guess. What the log hardly tried on such customers is masked while learning and stays
-masked in the delivered policy. Matured rewards of live customers can be replayed beside the simulated ones, weighing
-more as they grow (agents/replay.py). What a simulated market promises is no estimate: evaluation/ judges the policy on
-customers that neither market nor agent has seen.
+open instead of for one best guess; where members disagree it sees the market with caution. What the log hardly tried on
+such customers is masked while learning and stays masked in the delivered policy. Matured rewards of live customers can
+be replayed beside the simulated ones, weighing more as they grow (agents/replay.py). What a simulated market promises
+is no estimate: evaluation/ judges the policy on customers that neither market nor agent has seen.
 """
 
 from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ class MarketLearner:
         """
         market = fit_market(log, self.market, rng=rng, prices=self.prices)
         trained = train_in_market(
-            market,
+            market.pessimistic(self.market.n_deviations),
             self.dqn,
             discount=self.discount,
             seed=int(rng.integers(2**32)),
