@@ -1,11 +1,11 @@
 """The learner of panels: fit a market to the log, train a DQN agent in it, deliver the agent's greedy policy.
 
 The market is an ensemble, and every simulated customer draws its member, so the agent plans for what the data leave
-open instead of for one best guess. Where something hidden drove the logged actions, the market answers that first
-(env/confounding.py). What the log hardly tried on such customers is masked while learning and stays
-masked in the delivered policy. Matured rewards of live customers can be replayed beside the simulated ones, weighing
-more as they grow (agents/replay.py). What a simulated market promises is no estimate: evaluation/ judges the policy on
-customers that neither market nor agent has seen.
+open instead of for one best guess; where members disagree it sees the market with caution. Where something hidden drove
+the logged actions, the market answers that first (env/confounding.py). What the log hardly tried on such customers is
+masked while learning and stays masked in the delivered policy. Matured rewards of live customers can be replayed beside
+the simulated ones, weighing more as they grow (agents/replay.py). What a simulated market promises is no estimate:
+evaluation/ judges the policy on customers that neither market nor agent has seen.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ class MarketLearner:
         seed = int(rng.integers(2**32))
         with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, answer.log) as watch:
             trained = train_in_market(
-                market,
+                market.pessimistic(self.market.n_deviations),
                 self.dqn,
                 discount=self.discount,
                 seed=seed,

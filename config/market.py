@@ -11,6 +11,9 @@ class MarketConfig:
     max_levels: int = 12  # a context column with at most so many values moves between levels, else continuously
     max_features: int = 200  # products of features are only tried below this many
     choice_share: float = 0.25  # of customers held out while choosing whether rewards need products of features
+    # Caution while learning: who stays pays less, and churn is higher, by so many standard deviations between members.
+    # True score of the exact plan over 20 drawn subscription markets: mean .914 without, .930 at 1, .926 at 2.
+    n_deviations: float = 1.0
     min_support_rounds: int = 10  # fewer logged rounds of an action in a leaf: masked there
     min_support_share: float = 0.015  # of a leaf's rounds; FACTS' mask used .02 of the propensity
     max_support_leaves: int = 24  # of the tree that says where which action was tried

@@ -92,8 +92,8 @@ def test_plan_in_the_fitted_market__is_good_in_the_true_one() -> None:
 def test_plan_in_the_fitted_market__is_good_for_every_seed(seed: int) -> None:
     market = subscription_market()
     policy, promised = plan(make_model(seed), market)
-    assert score_distribution(market, policy) >= 0.88
-    assert 0.9 <= promised / value(market, policy) <= 1.12
+    assert score_distribution(market, policy) >= 0.85
+    assert 0.9 <= promised / value(market, policy) <= 1.15
 
 
 def test_rates_are_probabilities() -> None:
@@ -270,6 +270,20 @@ def test_rounds_of_weight_three__are_three_copies() -> None:
     for ours, theirs in zip(fitted.levels, expected.levels, strict=True):
         np.testing.assert_allclose(ours.offset, theirs.offset, atol=1e-9)
         np.testing.assert_allclose(ours.coefficients, theirs.coefficients, atol=1e-4)
+
+
+def test_pessimism__takes_off_what_members_disagree_by() -> None:
+    model, rng = make_model(), np.random.default_rng(6)
+    state, action = model.initial(500, rng), rng.integers(5, size=500)
+    by_member = [
+        model.outlook(model.with_members(state[:, 1:], np.full(500, k)), action) for k in range(model.n_members)
+    ]
+    plain, cautious = model.outlook(state, action), model.pessimistic(2.0).outlook(state, action)
+    risk = np.std([o.churn_rate for o in by_member], axis=0, ddof=1)
+    less = np.std([o.reward[:, 0] for o in by_member], axis=0, ddof=1)
+    np.testing.assert_allclose(cautious.churn_rate, plain.churn_rate + 2 * risk)
+    np.testing.assert_allclose(cautious.reward[:, 0], plain.reward[:, 0] - 2 * less)
+    np.testing.assert_array_equal(cautious.reward[:, 1], plain.reward[:, 1])
 
 
 def test_one_action__is_refused_with_what_to_do() -> None:
