@@ -5,7 +5,7 @@ the market, the rules of thumb by which the business acted, and the laws of moti
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,10 +37,15 @@ class Family:
         n_customers: int = N_CUSTOMERS,
         n_periods: int = N_PERIODS,
         *,
+        uniform_share: float | None = None,
         rng: np.random.Generator,
     ) -> LoggedDecisions:
-        """The panel of the business as it was, with the full propensities; hidden columns are not in it."""
-        return panel_log(market, n_customers, n_periods, self.behavior, rng=rng)
+        """The panel of the business as it was, with the full propensities; hidden columns are not in it.
+
+        `uniform_share` of the traffic is randomised, as much as the family's behavior does where None.
+        """
+        behavior = self.behavior if uniform_share is None else replace(self.behavior, uniform_share=uniform_share)
+        return panel_log(market, n_customers, n_periods, behavior, rng=rng)
 
     def logged(self, market: TabularMarket) -> FloatArray:
         """(n_states, n_actions) how the business acts in every state, hidden columns and all."""
