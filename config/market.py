@@ -19,6 +19,7 @@ class MarketConfig:
     min_support_rounds: int = 10  # fewer logged rounds of an action in a leaf: masked there
     min_support_share: float = 0.015  # of a leaf's rounds; FACTS' mask used .02 of the propensity
     max_support_leaves: int = 24  # of the tree that says where which action was tried
+    choice_errors: float = 1.0  # how far behind the best, in standard errors, a stronger penalty is still preferred
     path_periods: int = 240  # of each member's path of what all customers share
     block_periods: int = 3  # of the calendar, moved together: a quarter of months
 

@@ -126,7 +126,7 @@ def choose_shrinkage(
         top = fits[int(np.argmax([f.sum() for f in fits]))]
         behind = [float((top - f).sum()) for f in fits]
         error = [math.sqrt(float(((top - f) ** 2).sum())) for f in fits]
-        return next(c for c, b, e in zip(candidates, behind, error, strict=True) if b <= e)
+        return next(c for c, b, e in zip(candidates, behind, error, strict=True) if b <= config.choice_errors * e)
 
     shared = sorted(config.shared_penalties, reverse=True)
     chosen = best([Shrinkage(p, s, math.inf) for p, s in product(sorted(products), shared)])
