@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, Callable[..., None]]] = {  # in the order of `--he
         "collect": data.collect,
         "import": data.import_,
         "analyze": data.analyze,
+        "market": learning.market,
         "train": learning.train,
         "evaluate": learning.evaluate,
         "recommend": learning.recommend,

@@ -1,7 +1,8 @@
 """The learner of panels: fit a market to the log, train a DQN agent in it, deliver the agent's greedy policy.
 
 The market is an ensemble, and every simulated customer draws its member, so the agent plans for what the data leave
-open instead of for one best guess. What the log hardly tried on such customers is masked while learning and stays
+open instead of for one best guess. Where something hidden drove the logged actions, the market answers that first
+(env/confounding.py). What the log hardly tried on such customers is masked while learning and stays
 masked in the delivered policy. Matured rewards of live customers can be replayed beside the simulated ones, weighing
 more as they grow (agents/replay.py). What a simulated market promises is no estimate: evaluation/ judges the policy on
 customers that neither market nor agent has seen.
@@ -20,6 +21,7 @@ from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from config.market import MarketConfig
 from domain.log import LoggedDecisions
+from env.confounding import deconfound
 from env.fit import fit_market
 from env.model import MarketModel
 from policies.network import NetworkPolicy
@@ -64,7 +66,8 @@ class MarketLearner:
             InvalidSnapshot: the log is too small to fit a market to, or `real` is no panel.
             MissingColumn: `real` lacks a column of the market, or times where there is a half-life.
         """
-        market = fit_market(log, self.market, rng=rng)
+        answer = deconfound(log, rng=rng.spawn(1)[0])
+        market = fit_market(answer.log, self.market, rng=rng, hidden=answer.hidden)
         trained = train_in_market(
             market,
             self.dqn,

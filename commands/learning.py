@@ -33,6 +33,15 @@ def train(
     return verb.train(workspace, request, baseline=baseline, heldout=heldout, algo=algo, seed=seed)
 
 
+@with_workspace
+@reads_log(LogArgument, None)
+def market(workspace: "Workspace", request: "LogRequest", seed: Seed = 0) -> "Answer":
+    """Fit a market to a log and judge it on customers left out: JSON, a page with plots, what would mend it."""
+    from loop import market as verb
+
+    return verb.market(workspace, request, seed=seed)
+
+
 @with_verdict
 @reads_log(LogArgument, None)
 def evaluate(

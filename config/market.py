@@ -28,16 +28,18 @@ class MarketConfig:
 class FidelityConfig:
     """When a fitted market counts as resembling its data."""
 
-    heldout_share: float = 0.3  # of customers, never used for fitting the market that is judged
+    heldout_share: float = 0.4  # of customers, never used for fitting the market that is judged
     min_customers: int = 50  # held out; fewer cannot judge anything
     n_periods: int = 12  # compared at most
+    min_rounds_a_period: int = 50  # logged, by effective size; later periods are not compared
     state_periods: tuple[int, ...] = (1, 6, 12)  # after which the moving columns are compared
     n_bins: int = 10  # of predicted hazard and reward
     n_bootstraps: int = 200  # of customers, for the bands
     n_simulated: int = 6_000  # customers
     behavior_leaves: int = 64  # of the tree that stands for the policy that logged
-    alpha: float = 0.01  # chance of refusing a faithful market, over all comparisons of a report together
+    alpha: float = 0.02  # chance of refusing a faithful market, over all comparisons of a report together
     tolerance: float = 0.05  # a gap below this share of what was logged is immaterial, however certain
+    churn_tolerance: float = 0.10  # the same for churn rates, of the mean rate: a regression's tails are rarely right
     share_tolerance: float = 0.02  # the same for the share of customers in one state
     max_auc: float = 0.60  # of telling simulated from logged customers; a market as good as the data has .50
     min_effect_deviations: float = 3.0  # by which logged actions must predict better than actions drawn in their place
@@ -53,4 +55,4 @@ class ConfoundingConfig:
     # reads the context alone.
     min_unexplained_share: float = 0.02
     alpha: float = 0.01  # chance of finding a driver of outcomes where there is none, over all actions and outcomes
-    weight_clip: float = 10.0  # largest stabilised weight of a round
+    weight_clip: float = 50.0  # largest stabilised weight of a round

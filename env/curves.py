@@ -65,9 +65,12 @@ def curves(
     own = (member[None, :] == np.unique(member)[:, None]).astype(np.float64)
     by_member = played.curves(own)
     fitting = by_member.var(axis=0, ddof=1) if len(by_member) > 1 else np.zeros(by_member.shape[1:])
-    sampling = _bootstrap_variance(seen, n_bootstraps, rng) + _bootstrap_variance(played, n_bootstraps, rng)
-    stderr = np.sqrt(sampling + fitting)
     mean = played.curves(np.ones((1, len(member))))[0]
+    sampling = _bootstrap_variance(seen, n_bootstraps, rng)
+    began = seen.present[:, 0]
+    least = mean[0] * (1 - mean[0]) / max(float(began.sum() ** 2 / max((began**2).sum(), 1e-12)), 1.0)
+    sampling[0] = np.maximum(sampling[0], least)  # as many may have stayed by chance
+    stderr = np.sqrt(sampling + _bootstrap_variance(played, n_bootstraps, rng) + fitting)
     truth = seen.curves(np.ones((1, len(seen.present))))[0]
     survival, reward = (
         Curve(tuple(s.tolist()), tuple(t.tolist()), tuple(e.tolist()))

@@ -11,11 +11,11 @@ from config.market import FidelityConfig
 from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions
 from domain.policy import Policy
-from env.calibration import Calibration, calibrate, quantile_groups
+from env.calibration import Calibration, Trend, calibrate, quantile_groups, trend
 from env.model import MarketModel
 
 CHURN, REWARD = "churn rate", "reward"
-PREDICTION, PERIOD, ACTION, MONTH = "prediction", "period", "action", "date"
+PREDICTION, PERIOD, ACTION, DATE = "prediction", "period", "action", "date"
 SHIFTED = "action, were every action as likely"
 
 
@@ -23,21 +23,37 @@ def calibrations(
     model: MarketModel, log: LoggedDecisions, behavior: Policy, config: FidelityConfig
 ) -> tuple[Calibration, ...]:
     """Churn rate (where anybody left) and reward, each in every grouping."""
-    churn, reward = _by_member(model, log)
-    quantities = [(REWARD, reward, log.reward)]
-    if log.panel is not None and log.panel.terminated.any():
-        quantities.insert(0, (CHURN, churn, log.panel.terminated.astype(np.float64)))
     shift = log.sample_weight * _shift_weight(log, behavior, config.max_shift_weight)
     found = []
-    for what, predicted, observed in quantities:
-        groups = [(PREDICTION, quantile_groups(predicted, config.n_bins), log.sample_weight, None)]
-        groups += [(by, codes, log.sample_weight, names) for by, codes, names in _groups(log, config.n_bins)]
-        groups += [(SHIFTED, log.action, shift, log.actions.ids)]
-        found += [
-            Calibration(what, by, calibrate(predicted, observed, log.unit, codes, weight, names))
-            for by, codes, weight, names in groups
-        ]
+    for what, predicted, observed in _quantities(model, log):
+        similar = quantile_groups(predicted, config.n_bins)
+        names = tuple(f"group {k + 1}" for k in range(config.n_bins))
+        groups = [(PREDICTION, similar, names), *_groups(log, config.n_bins), (SHIFTED, log.action, log.actions.ids)]
+        for by, codes, called in groups:
+            weight = shift if by == SHIFTED else log.sample_weight
+            bins = calibrate(predicted, observed, log.unit, codes, weight, called, is_rate=what == CHURN)
+            found.append(Calibration(what, by, bins))
     return tuple(found)
+
+
+def trends(model: MarketModel, log: LoggedDecisions) -> tuple[Trend, ...]:
+    """Of churn rate and reward over the periods: a slow drift hides in every single one."""
+    if log.panel is None:
+        return ()
+    found = [
+        trend(what, predicted, observed, log.unit, log.panel.step, log.sample_weight)
+        for what, predicted, observed in _quantities(model, log)
+    ]
+    return tuple(t for t in found if t is not None)
+
+
+def _quantities(model: MarketModel, log: LoggedDecisions) -> list[tuple[str, FloatArray, FloatArray]]:
+    """Each with its predictions (n_members, n_rounds) and what was logged."""
+    churn, reward = _by_member(model, log)
+    found = [(REWARD, reward, log.reward)]
+    if log.panel is not None and log.panel.terminated.any():
+        found.insert(0, (CHURN, churn, log.panel.terminated.astype(np.float64)))
+    return found
 
 
 def _groups(log: LoggedDecisions, n_bins: int) -> list[tuple[str, IntArray, tuple[str, ...]]]:
@@ -54,7 +70,7 @@ def _groups(log: LoggedDecisions, n_bins: int) -> list[tuple[str, IntArray, tupl
                   if (codes == k).any()]  # fmt: skip
         if log.panel is None or not _same_groups(codes, log.panel.step):
             _, codes = np.unique(codes, return_inverse=True)
-            found.append((MONTH, codes, tuple(f"from {start}" for start in starts)))
+            found.append((DATE, codes, tuple(f"from {start}" for start in starts)))
     return found
 
 

@@ -1,6 +1,6 @@
 """Fits a market to a decision log: choices on held-out customers, then members on bootstraps by customer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +29,7 @@ def fit_market(
     rng: np.random.Generator,
     allow_one_action: bool = False,
     rules: Mapping[str, Rule] | None = None,
+    hidden: Collection[str] = (),
 ) -> MarketModel:
     """The market behind `log`: with a panel its dynamics, without one its rewards (horizon 1).
 
@@ -38,21 +39,26 @@ def fit_market(
         rng: of bootstraps and held-out customers.
         allow_one_action: fit also where nothing was ever chosen; such a market foretells, and nothing can be learned.
         rules: of columns whose rule is known from their definition; others are recognised.
+        hidden: columns that move the market, and that no observation shows.
 
     Raises:
         InvalidSnapshot: fewer than two customers, or one action only.
     """
     _check(log, min_actions=1 if allow_one_action else 2)
     with threadpool_limits(1):  # the matrices are small, and the number of threads would change the last bits
-        return _fit(log, MarketConfig() if config is None else config, rules or {}, rng)
+        return _fit(log, MarketConfig() if config is None else config, rng, rules or {}, hidden)
 
 
 def _fit(
-    log: LoggedDecisions, config: MarketConfig, rules: Mapping[str, Rule], rng: np.random.Generator
+    log: LoggedDecisions,
+    config: MarketConfig,
+    rng: np.random.Generator,
+    rules: Mapping[str, Rule],
+    hidden: Collection[str],
 ) -> MarketModel:
-    encoder = fit_encoder(log.context)
+    encoder = fit_encoder(log.context, [name for name in sorted(log.context.columns) if name not in hidden])
     rounds = _rounds(log, config, rules)
-    effects = effects_encoder(encoder, rounds.layout, max_features=config.max_features)
+    effects = effects_encoder(fit_encoder(log.context), rounds.layout, max_features=config.max_features)
     fit = MemberFit(rounds, effects)
     choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
     weight = log.sample_weight

@@ -35,6 +35,51 @@ class SimulatedValue:
         return self.value - n_deviations * self.disagreement
 
 
+@dataclass(frozen=True)
+class SimulatedGain:
+    """One policy against another, member by member."""
+
+    policy: SimulatedValue
+    baseline: SimulatedValue
+
+    @property
+    def by_member(self) -> tuple[float, ...]:
+        return tuple(a - b for a, b in zip(self.policy.by_member, self.baseline.by_member, strict=True))
+
+    @property
+    def value(self) -> float:
+        return self.policy.value - self.baseline.value
+
+    @property
+    def disagreement(self) -> float:
+        """Standard deviation between members of the difference; 0 where there is one member."""
+        return float(np.std(self.by_member, ddof=1)) if len(self.by_member) > 1 else 0.0
+
+    def pessimistic(self, n_deviations: float = 1.0) -> float:
+        """The mean difference less so many standard deviations between members."""
+        return self.value - n_deviations * self.disagreement
+
+
+def expected_gain(
+    model: MarketModel,
+    policy: Policy,
+    baseline: Policy,
+    *,
+    horizon: int,
+    n_customers: int,
+    rng: np.random.Generator,
+    discount: float = 1.0,
+) -> SimulatedGain:
+    """Both policies on the same customers under the same members; see `expected_value`."""
+    seed = int(rng.integers(2**63))
+
+    def value(chosen: Policy) -> SimulatedValue:
+        same = np.random.default_rng(seed)
+        return expected_value(model, chosen, horizon=horizon, n_customers=n_customers, rng=same, discount=discount)
+
+    return SimulatedGain(value(policy), value(baseline))
+
+
 def expected_value(
     model: MarketModel,
     policy: Policy,

@@ -1,7 +1,8 @@
 """What a fitted market says against what was logged, one number at a time, and which of them do not do.
 
 A gap counts when it exceeds both its band and what is immaterial. All bands of one report hold together with
-probability 1 - alpha (Bonferroni over every comparison made).
+probability 1 - alpha: every question gets an equal part of alpha, and parts it among its groups (Bonferroni), so that
+a question of one number is not drowned by one of fifty.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from statistics import NormalDist
 
 @dataclass(frozen=True)
 class Gap:
-    what: str  # "churn rate by period"
+    what: str  # the question: "churn rate by period"
     where: str  # "period 6"
     simulated: float
     logged: float
@@ -27,19 +28,39 @@ def joint_limit(alpha: float, n_compared: int) -> float:
     return NormalDist().inv_cdf(1 - alpha / 2 / max(n_compared, 1))
 
 
-def gap_reasons(gaps: Sequence[Gap], limit: float) -> list[str]:
-    """One sentence for everything that is off somewhere, with its worst place."""
-    return [_reason([g for g in gaps if g.what == what], limit) for what in _off(gaps, limit)]
+@dataclass(frozen=True)
+class Question:
+    """Everything that was compared under one name."""
+
+    what: str
+    n_groups: int
+    n_off: int  # groups outside band and tolerance
+    worst: Gap  # the one farthest out, in standard errors
+    limit: float  # standard errors that a group may be off
+
+    @property
+    def n_deviations(self) -> float:
+        return abs(self.worst.simulated - self.worst.logged) / max(self.worst.stderr, 1e-12)
+
+    @property
+    def reason(self) -> str | None:
+        """What to tell where it is off."""
+        if not self.n_off:
+            return None
+        w = self.worst
+        many = f" in {self.n_off} of {self.n_groups} groups, at worst in {w.where}" if self.n_groups > 1 else ""
+        return f"{self.what} is off{many}: {w.simulated:.3g} simulated, {w.logged:.3g} logged"
 
 
-def _off(gaps: Sequence[Gap], limit: float) -> list[str]:
-    return list(dict.fromkeys(g.what for g in gaps if g.is_off(limit)))
+def ask(gaps: Sequence[Gap], alpha_each: float) -> tuple[Question, ...]:
+    """The questions behind `gaps`, in their order; each may refuse a good market with probability `alpha_each`."""
+    by_question: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        by_question.setdefault(gap.what, []).append(gap)
+    return tuple(_ask(what, own, joint_limit(alpha_each, len(own))) for what, own in by_question.items())
 
 
-def _reason(gaps: Sequence[Gap], limit: float) -> str:
-    off = [g for g in gaps if g.is_off(limit)]
-    worst = max(off, key=lambda g: abs(g.simulated - g.logged) / max(g.stderr, 1e-12))
-    return (
-        f"{worst.what} is off in {len(off)} of {len(gaps)} groups, at worst in {worst.where}: "
-        f"{worst.simulated:.3g} simulated, {worst.logged:.3g} logged"
-    )
+def _ask(what: str, gaps: Sequence[Gap], limit: float) -> Question:
+    off = [gap for gap in gaps if gap.is_off(limit)]
+    worst = max(off or gaps, key=lambda gap: abs(gap.simulated - gap.logged) / max(gap.stderr, 1e-12))
+    return Question(what, len(gaps), len(off), worst, limit)

@@ -1,9 +1,10 @@
 """Where customers stand after some periods: the share of each level of each moving column, simulated and logged.
 
-The null of a share's difference comes from the bootstrap of logged customers, of simulated ones, and the spread of the
-members; a column of many numbers is cut at the logged fifths.
+The null of a share's difference comes from the bootstrap of logged customers (at least the binomial error of the
+simulated share), the simulated ones and the spread of the members; a column of many numbers is cut at logged fifths.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,8 @@ class StateShares:
         return float(np.abs(np.array(self.simulated) - np.array(self.logged)).sum() / 2)
 
     def gaps(self, tolerance: float) -> list[Gap]:
-        what = f"distribution of {self.column} after {self.n_periods} periods"
+        after = "1 period" if self.n_periods == 1 else f"{self.n_periods} periods"
+        what = f"distribution of {self.column} after {after}"
         numbers = zip(self.levels, self.simulated, self.logged, self.stderr, strict=True)
         return [Gap(what, level, simulated, logged, stderr, tolerance) for level, simulated, logged, stderr in numbers]
 
@@ -49,7 +51,7 @@ def state_shares(
     n_bootstraps: int,
     rng: np.random.Generator,
 ) -> tuple[StateShares, ...]:
-    """One record a moving column and number of periods; none where fewer than 30 logged customers are left.
+    """One record a moving column and number of periods after which somebody is left.
 
     Args:
         layout: of the market.
@@ -61,11 +63,11 @@ def state_shares(
         n_bootstraps: of customers.
         rng: of the bootstraps.
     """
-    moving = [*layout.moving_levels, *layout.moving_numbers]
+    moving: list[tuple[int, LevelColumn | NumberColumn]] = [*layout.moving_levels, *layout.moving_numbers]
     found = []
     for n in periods:
         played, seen = _left_after(layout, simulated, n), _left_after(layout, logged, n)
-        if min(len(seen.rows), len(played.rows)) < 30:
+        if min(len(seen.rows), len(played.rows)) < 2:
             continue
         own = member[simulated.unit[played.rows]]
         for place, column in moving:
@@ -105,17 +107,18 @@ def _coded(column: LevelColumn | NumberColumn, seen: FloatArray, played: FloatAr
         if len(names) > N_LEVELS + 1:
             both, names = np.minimum(both, N_LEVELS), [*names[:N_LEVELS], "others"]
         return both.astype(np.int64), names
-    edges = np.unique(np.nanquantile(seen, np.linspace(0, 1, N_LEVELS + 1)[1:-1])) if np.isfinite(seen).any() else []
-    bounds = [f"{edge:.3g}" for edge in edges]
+    finite = seen[np.isfinite(seen)]
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, N_LEVELS + 1)[1:-1])) if len(finite) else np.empty(0)
+    bounds = [f"{edge:.3g}" for edge in edges.tolist()]
     names = [f"{a} to {b}" for a, b in zip(["lowest", *bounds], [*bounds, "highest"], strict=True)]
     codes = np.where(np.isfinite(both), np.searchsorted(edges, both, side="right"), len(names))
     return np.asarray(codes, dtype=np.int64), [*names, "missing"]
 
 
 def _name(level: object) -> str:
-    if level is None or level != level:
-        return "missing"
-    return f"{level:g}" if isinstance(level, float) else str(level)
+    if isinstance(level, float):
+        return "missing" if math.isnan(level) else f"{level:g}"
+    return "missing" if level is None else str(level)
 
 
 def _compare(
@@ -135,15 +138,16 @@ def _compare(
     by_member = by_member[by_member.sum(axis=1) > 0]
     simulated = by_member.sum(axis=0) / by_member.sum()
     spread = (by_member / by_member.sum(axis=1, keepdims=True)).var(axis=0, ddof=1) if len(by_member) > 1 else 0.0
-    variance = _bootstrap_variance(logged, n_bootstraps, rng) + simulated * (1 - simulated) / len(member) + spread
-    floor = 1 / len(codes) ** 2  # a level that nobody logged reached still has an error
+    size = float(weight.sum() ** 2 / (weight**2).sum())  # a level that hardly anybody logged reached by chance
+    sampling = np.maximum(_bootstrap_variance(logged, n_bootstraps, rng), simulated * (1 - simulated) / size)
+    variance = sampling + simulated * (1 - simulated) / len(member) + spread
     return StateShares(
         column,
         n_periods,
         tuple(levels[k] for k in kept),
         tuple(simulated.tolist()),
         tuple((logged.sum(axis=0) / logged.sum()).tolist()),
-        tuple(np.sqrt(np.maximum(variance, floor)).tolist()),
+        tuple(np.sqrt(variance).tolist()),
         len(logged),
     )
 

@@ -26,6 +26,7 @@ from loop.runs import RunDirectory
 from loop.shelf import PolicyShelf
 from loop.threads import one_thread
 from loop.train import traffic_of
+from loop.trusted_market import why_untrusted
 from loop.wiring import Workspace
 from policies.artifact import save_policy
 from tracker.audit import SYSTEM
@@ -70,6 +71,11 @@ def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, see
         incumbent = base_version(books, workspace.settings, decision_point, ALL)
         base = _target(PolicyShelf(workspace.data_dir), books, _rival(incumbent, point), point)
     experience = gather(workspace, point, live, incumbent, now=now, seed=seed)
+    untrusted = why_untrusted(experience.log, seed=seed, folder=run.path)
+    if untrusted is not None:
+        _put_forward(workspace, point, None, now)
+        workspace.finish_run(run, {"told": untrusted, "n_live": experience.n_live})
+        return Relearned(decision_point, untrusted, experience.n_live)
     held = experience.heldout
     judgement = judge_learner(
         experience.log,

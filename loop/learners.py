@@ -12,6 +12,7 @@ from domain.policy import Learner, Policy
 
 if TYPE_CHECKING:
     from agents.training import TrainingProgress
+    from env.model import MarketModel
 
 ALGORITHMS = ("outcome", "bandit", "dqn")
 DISCOUNT = 0.95  # a period, of what an agent plans for
@@ -21,10 +22,11 @@ Watch = Callable[["TrainingProgress"], None]
 
 @dataclass(frozen=True)
 class Lesson:
-    """A policy learned from all rows, with the learning curve where there was one."""
+    """A policy learned from all rows, with the learning curve and the fitted market where there was one."""
 
     policy: Policy
     curve: tuple["TrainingProgress", ...] = ()
+    market: "MarketModel | None" = None
 
 
 def choose_algorithm(algo: str | None, log: LoggedDecisions) -> str:
@@ -64,5 +66,5 @@ def learn(learner: Learner, log: LoggedDecisions, rng: np.random.Generator) -> L
     """What a learner makes of all rows."""
     if hasattr(learner, "learn"):
         learned = learner.learn(log, rng)
-        return Lesson(learned.policy, learned.curve)
+        return Lesson(learned.policy, learned.curve, learned.market)
     return Lesson(learner.fit(log, rng))

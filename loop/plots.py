@@ -117,9 +117,20 @@ def _save(figure: Figure, axes: Axes, path: Path, title: str, x_label: str) -> N
     axes.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
     axes.set_xlabel(x_label, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
+    save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """A PNG."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box in its place is warning enough
         figure.savefig(path)
+
+
+def short_label(text: str, limit: int = MAX_LABEL) -> str:
+    """On one line, at most `limit` characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 def _lines(text: str) -> str:

@@ -185,14 +185,19 @@ def write_report(
     config = EvaluationConfig() if config is None else config
     observations = observe(log, *targets, scores)
     gains = segment_gains(log, observations, config, np.random.default_rng([asked.seed, HALVES]))
-    page = _page(asked, read, log, evaluation, candidates, observations, gains, config, _versions(run))
+    page = _page(asked, read, log, evaluation, candidates, observations, gains, config, versions_of(run))
     path = run.path / FILE_NAME
     path.write_bytes(render(page).encode("utf-8", "backslashreplace"))
     return path
 
 
 def render(page: ReportPage) -> str:
-    return _environment().get_template("report.html").render(page=page)
+    return render_page("report.html", page)
+
+
+def render_page(template: str, page: object) -> str:
+    """A template of this room with everything it shows, all of it escaped."""
+    return _environment().get_template(template).render(page=page)
 
 
 @cache
@@ -365,6 +370,7 @@ def _command(asked: Asked, looks: LookTaken) -> str:
     return shlex.join([*parts, "--seed", str(asked.seed)])
 
 
-def _versions(run: RunDirectory) -> Mapping[str, str]:
+def versions_of(run: RunDirectory) -> Mapping[str, str]:
+    """Of the packages that the run used."""
     versions = json.loads((run.path / "metadata.json").read_text(encoding="utf-8"))["versions"]
     return {str(name): str(version) for name, version in versions.items()}

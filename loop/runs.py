@@ -26,7 +26,7 @@ class RunDirectory:
 
     def finish(self, metrics: Mapping[str, object]) -> RunRecord:
         """Writes metrics.json and returns the run's record for the knowledge base."""
-        _write_json(self.path / "metrics.json", metrics)
+        write_json(self.path / "metrics.json", metrics)
         return RunRecord(self.name, self.verb, self.started_at, self.seed, self.config, metrics)
 
 
@@ -47,7 +47,7 @@ def start_run(
             n += 1
     (path / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     metadata = {"verb": verb, "seed": seed, "started_at": started_at.isoformat(), "versions": _versions()}
-    _write_json(path / "metadata.json", metadata)
+    write_json(path / "metadata.json", metadata)
     return RunDirectory(path.name, path, verb, seed, started_at, config)
 
 
@@ -61,5 +61,6 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _write_json(path: Path, data: Mapping[str, object]) -> None:
+def write_json(path: Path, data: Mapping[str, object]) -> None:
+    """Indented, for people too; what JSON does not know is written as text."""
     path.write_text(json.dumps(data, indent=2, default=str) + "\n")

@@ -11,7 +11,8 @@ from domain.estimates import Verdict
 from domain.log import LoggedDecisions, LogRead
 from domain.policy import Policy
 from domain.records import PolicyRecord
-from env.fidelity import FidelityReport, check_fidelity
+from env.fidelity import FidelityReport
+from env.forecast import SimulatedValue
 from evaluation.judge import judge_learner
 from evaluation.judgement import Judgement
 from evaluation.refusals import read_refusals
@@ -24,6 +25,7 @@ from loop.recorded import keep_training
 from loop.targets import baseline_spec, prefixes_of, resolve_target
 from loop.text import WORDS, Reporter, comparison_line, console, interval, log_lines, number, progress_bar
 from loop.threads import one_thread
+from loop.trusted_market import promise_line, promise_to_data, promised, trusted_market
 from loop.wiring import Workspace
 from policies.artifact import save_policy
 from policies.baselines import ConstantPolicy
@@ -50,6 +52,7 @@ class TrainedPolicy:
     judgement: Judgement
     fidelity: FidelityReport
     lesson: Lesson | None  # None where a constant is delivered
+    promise: SimulatedValue | None  # of the policy in the fitted market; None without time, or where that is unfaithful
 
     @property
     def market_notes(self) -> tuple[str, ...]:
@@ -87,14 +90,17 @@ class TrainAnswer:
     run: Path
 
     def to_data(self) -> dict[str, object]:
-        j = self.trained.judgement
+        j, promise = self.trained.judgement, self.trained.promise
         return {
             "run": str(self.run),
             "policy_version": self.policy_version,
             "log": log_to_data(self.read),
             "heldout_log": None if self.judge is None else log_to_data(self.judge),
             "reward": self.read.log.reward_name,
-            "market": {"fidelity": self.trained.fidelity.to_data()},
+            "market": {
+                "fidelity": self.trained.fidelity.to_data(),
+                "simulated": None if promise is None else promise_to_data(promise),
+            },
             "heldout": asdict(j.heldout),
             "best_constant": asdict(j.best_constant),
             "comparison": asdict(j.comparison),
@@ -112,6 +118,8 @@ class TrainAnswer:
             out.print(line)
         for line in self.trained.market_notes:
             out.print(line)
+        if self.trained.promise is not None:
+            out.print(promise_line(self.trained.promise))
         out.print(comparison_line(j.comparison))
         out.print(comparison_line(j.baseline_comparison))
         held = f"{number(j.heldout.value)} {interval(j.heldout.low, j.heldout.high)}"
@@ -145,8 +153,9 @@ def train(
     run = workspace.start_run("train", seed=seed)
     with progress_bar("train") as report:
         trained = train_policy(
-            read, baseline=against, heldout=judge, algo=algo, seed=seed, report=report, workspace=workspace
-        )
+            read, baseline=against, heldout=judge, algo=algo, seed=seed, report=report, workspace=workspace,
+            folder=run.path,
+        )  # fmt: skip
     version = save_policy(trained.policy, run.path / "policy", training_run=run.name)
     save_evidence(run.path, trained.judgement.evidence if heldout is None else None, log_id(path, options))
     answer = TrainAnswer(read, judge, trained, version, notes, run.path)
@@ -200,6 +209,7 @@ def train_log(
 
     Raises:
         InsufficientOverlap: the log cannot carry the question at all.
+        UnfaithfulMarket: the policy would be learned in a market that does not resemble the log.
     """
     return train_policy(read, baseline=baseline, heldout=heldout, algo=algo, seed=seed)
 
@@ -214,18 +224,20 @@ def train_policy(
     seed: int,
     report: Reporter = lambda _share, _doing: None,
     workspace: Workspace | None = None,
+    folder: Path | None = None,
 ) -> TrainedPolicy:
     """Judges the learner, then refits what is delivered on all rows."""
     log = read.log
     rng = np.random.default_rng(seed)
-    learner = make_learner(choose_algorithm(algo, log))
+    algorithm = choose_algorithm(algo, log)
+    learner = make_learner(algorithm)
     spec = parse_policy_spec(baseline)
 
     def target(rows: LoggedDecisions) -> Target:
         return resolve_target(spec, rows, workspace)
 
     report(0.02, "fitting the market")
-    fidelity = check_fidelity(log, rng=np.random.default_rng(seed))
+    fidelity = trusted_market(log, algorithm, seed=seed, folder=folder)
     judgement = judge_learner(
         log,
         learner,
@@ -241,7 +253,10 @@ def train_policy(
         judged = judgement.policy if heldout is not None else None  # judged on another log: that very policy
         lesson = learn(learner, log, rng) if judged is None else Lesson(judged)
     policy = ConstantPolicy(log.actions, judgement.delivered.partition(":")[2]) if lesson is None else lesson.policy
-    return TrainedPolicy(policy, judgement, fidelity, lesson)
+    market = None if lesson is None else lesson.market
+    is_promised = log.panel is not None and fidelity.is_faithful
+    promise = promised(log, policy, market, seed=seed) if is_promised else None
+    return TrainedPolicy(policy, judgement, fidelity, lesson, promise)
 
 
 def _draw(answer: TrainAnswer) -> None:

@@ -12,8 +12,8 @@ from domain.log import LoggedDecisions
 
 RENEWAL_PERIODS = (6, 12)
 RENEWAL_LOSS = 0.12  # leave in these, of who would have stayed
-DRIVER_HOLD, DRIVER_DRIFT, DRIVER_NOISE = 0.9, 0.15, 0.4  # of an unlogged mood, a period
-DRIVER_CHURN, DRIVER_AMOUNT = 0.06, 1.0  # a unit of mood: probability to leave, EUR not paid
+DRIVER_HOLD, DRIVER_DRIFT, DRIVER_NOISE = 0.95, 0.25, 0.4  # of an unlogged mood, a period
+DRIVER_CHURN, DRIVER_AMOUNT = 0.08, 1.0  # a unit of mood: probability to leave, EUR not paid
 
 
 def with_renewals(log: LoggedDecisions, rng: np.random.Generator) -> LoggedDecisions:

@@ -74,7 +74,9 @@ def main() -> None:
 
 def _kept(commit: str) -> list[dict[str, object]]:
     """Rows of the same commit: the benchmark goes on where it stopped."""
-    found = json.loads(PATH.read_text()) if PATH.exists() else {"commit": None}
+    if not PATH.exists():
+        return []
+    found = json.loads(PATH.read_text())
     return list(found["results"]["rows"]) if found["commit"] == commit else []
 
 
