@@ -1,14 +1,14 @@
 """The learner of panels: fit a market to the log, train a DQN agent in it, deliver the agent's greedy policy.
 
 The market is an ensemble, and every simulated customer draws its member, so the agent plans for what the data leave
-open instead of for one best guess. Where something hidden drove the logged actions, the market answers that first
-(env/confounding.py). What the log hardly tried on such customers is masked while learning and stays
-masked in the delivered policy. Matured rewards of live customers can be replayed beside the simulated ones, weighing
-more as they grow (agents/replay.py). What a simulated market promises is no estimate: evaluation/ judges the policy on
-customers that neither market nor agent has seen.
+open instead of for one best guess; where members disagree it sees the market with caution. Where something hidden drove
+the logged actions, the market answers that first (env/confounding.py). What the log hardly tried on such customers is
+masked while learning and stays masked in the delivered policy. Matured rewards of live customers can be replayed beside
+the simulated ones, weighing more as they grow (agents/replay.py). What a simulated market promises is no estimate:
+evaluation/ judges the policy on customers that neither market nor agent has seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,6 +46,7 @@ class MarketLearner:
     discount: float = 0.95  # a period, in [0, 1)
     dqn: DqnConfig = field(default_factory=DqnConfig)
     market: MarketConfig = field(default_factory=MarketConfig)
+    prices: Mapping[str, float] = field(default_factory=dict)  # as `env.fit.fit_market` takes them
     on_progress: Callable[[TrainingProgress], None] | None = None
     real: LoggedDecisions | None = field(default=None, compare=False, repr=False)  # a panel of live customers
     half_life_days: float | None = None  # a real transition counts half after so long; None = all alike
@@ -67,9 +68,9 @@ class MarketLearner:
             MissingColumn: `real` lacks a column of the market, or times where there is a half-life.
         """
         answer = deconfound(log, rng=rng.spawn(1)[0])
-        market = fit_market(answer.log, self.market, rng=rng, hidden=answer.hidden)
+        market = fit_market(answer.log, self.market, rng=rng, prices=self.prices, hidden=answer.hidden)
         trained = train_in_market(
-            market,
+            market.pessimistic(self.market.n_deviations),
             self.dqn,
             discount=self.discount,
             seed=int(rng.integers(2**32)),

@@ -1,6 +1,6 @@
 """The monetization levers a decision point may pull."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,6 +23,24 @@ class Action:
     is_reversible: bool = True
     eligible: Predicate = field(default_factory=Predicate)
     payload: Mapping[str, object] = field(default_factory=dict)
+
+
+def relative_prices(actions: Sequence[Action]) -> dict[str, float]:
+    """Prices relative to the list price, 1 = list, of the largest group of actions that differ in their price alone.
+
+    Such actions state a price or a discount, name the same list price, if any, and are offered to the same customers.
+    Empty where no two differ.
+
+    >>> relative_prices([Action("list", price="month"), Action("fifth_off", price="month", discount_rate=0.2)])
+    {'list': 1.0, 'fifth_off': 0.8}
+    """
+    priced = [a for a in actions if a.price is not None or a.discount_rate > 0]
+    groups = [{a.action_id: 1 - a.discount_rate for a in priced if _is_like(a, b)} for b in priced]
+    return max((g for g in groups if len(set(g.values())) > 1), key=len, default={})
+
+
+def _is_like(one: Action, other: Action) -> bool:
+    return one.price == other.price and one.eligible == other.eligible
 
 
 @dataclass(frozen=True)

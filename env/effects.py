@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from analysis.features import FeatureEncoder, NumberEncoding, TextEncoding
+from domain.arrays import IntArray
 from env.layout import LevelColumn, StateLayout
 
 
@@ -29,6 +30,18 @@ def effects_encoder(encoder: FeatureEncoder, layout: StateLayout, *, max_feature
 def without_products(encoder: FeatureEncoder) -> FeatureEncoder:
     """Its features come first in those of `encoder`."""
     return FeatureEncoder(encoder.encodings)
+
+
+def feature_sources(encoder: FeatureEncoder) -> IntArray:
+    """(n_features,) one number for features that are alike: a column's number, its levels, products of two columns."""
+    kinds = [(e.column, _is_level(e, i)) for e in encoder.encodings for i in range(len(e.names))]
+    pairs = [(kinds[i][0], kinds[j][0]) for i, j in encoder.interactions]
+    place = {kind: n for n, kind in enumerate(dict.fromkeys([*kinds, *pairs]))}
+    return np.array([place[kind] for kind in (*kinds, *pairs)], dtype=np.int64)
+
+
+def _is_level(encoding: NumberEncoding | TextEncoding, feature: int) -> bool:
+    return isinstance(encoding, TextEncoding) or feature >= 2
 
 
 def _products(encodings: tuple[NumberEncoding | TextEncoding, ...]) -> tuple[tuple[int, int], ...]:

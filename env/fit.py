@@ -12,11 +12,12 @@ from config.market import MarketConfig
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.errors import InvalidSnapshot
 from domain.log import LoggedDecisions
-from env.effects import effects_encoder
+from env.effects import effects_encoder, without_products
 from env.hurdle import Hurdle, find_hurdle
 from env.layout import LayoutFeatures, StateLayout, fit_layout
 from env.member import Member, MemberFit, Rounds
 from env.model import MarketModel, MemberTables
+from env.priced import price_ladder
 from env.process import find_shared
 from env.rules import Held, Period, Rule, recognise
 from env.shared import fit_process
@@ -27,6 +28,7 @@ def fit_market(
     config: MarketConfig | None = None,
     *,
     rng: np.random.Generator,
+    prices: Mapping[str, float] | None = None,
     allow_one_action: bool = False,
     rules: Mapping[str, Rule] | None = None,
     hidden: Collection[str] = (),
@@ -37,6 +39,8 @@ def fit_market(
         log: what happened.
         config: how to fit.
         rng: of bootstraps and held-out customers.
+        prices: relative to the list price, 1 = list, of actions that differ in nothing but their price: the dearer, the
+            fewer buy, in every context. It binds where rewards have a hurdle.
         allow_one_action: fit also where nothing was ever chosen; such a market foretells, and nothing can be learned.
         rules: of columns whose rule is known from their definition; others are recognised.
         hidden: columns that move the market, and that no observation shows.
@@ -46,21 +50,22 @@ def fit_market(
     """
     _check(log, min_actions=1 if allow_one_action else 2)
     with threadpool_limits(1):  # the matrices are small, and the number of threads would change the last bits
-        return _fit(log, MarketConfig() if config is None else config, rng, rules or {}, hidden)
+        return _fit(log, MarketConfig() if config is None else config, prices or {}, rules or {}, hidden, rng)
 
 
 def _fit(
     log: LoggedDecisions,
     config: MarketConfig,
-    rng: np.random.Generator,
+    prices: Mapping[str, float],
     rules: Mapping[str, Rule],
     hidden: Collection[str],
+    rng: np.random.Generator,
 ) -> MarketModel:
     encoder = fit_encoder(log.context, [name for name in sorted(log.context.columns) if name not in hidden])
     rounds = _rounds(log, config, rules)
     effects = effects_encoder(fit_encoder(log.context), rounds.layout, max_features=config.max_features)
-    fit = MemberFit(rounds, effects)
-    choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng), config)
+    fit = MemberFit(rounds, effects, price_ladder(prices, log.actions, without_products(effects)))
+    choices = fit.choose(heldout_customers(log.unit, config.choice_share, rng))
     weight = log.sample_weight
     whole = fit.member(weight, choices, None, rng)
     members = [

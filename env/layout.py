@@ -6,6 +6,7 @@ Features are looked up by code, so a step of the simulation touches no text.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +23,22 @@ class LevelColumn:
     name: str
     levels: Column  # (n_levels,) the most frequent first; missing may be one
     moves: bool  # does it change inside an episode?
+
+    @property
+    def is_ordered(self) -> bool:
+        return self.levels.dtype != object and not np.isnan(self.levels.astype(np.float64)).any()
+
+    @cached_property
+    def move(self) -> IntArray:
+        """(n_levels, n_levels) the kind of step from a level to a level: down, stay or up; of text the level itself."""
+        if not self.is_ordered:
+            return np.tile(np.arange(len(self.levels)), (len(self.levels), 1))
+        values = self.levels.astype(np.float64)
+        return 1 + np.sign(values[None, :] - values[:, None]).astype(np.int64)
+
+    @property
+    def n_moves(self) -> int:
+        return int(self.move.max()) + 1
 
     def encode(self, values: Column) -> FloatArray:
         """(n,) codes; a number between levels goes to the nearest, an unknown text or missing to the most frequent."""

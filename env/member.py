@@ -7,13 +7,13 @@ import numpy as np
 
 from analysis.features import FeatureEncoder
 from analysis.outcome_model import LinearOutcomeModel, fit_outcome_model
-from config.market import MarketConfig
 from domain.arrays import BoolArray, FloatArray, IntArray
 from domain.log import LoggedDecisions
-from env.effects import without_products
+from env.effects import feature_sources, without_products
 from env.hurdle import Hurdle, smeared
 from env.layout import LayoutFeatures, StateLayout
 from env.levels import FittedLevels, Groups, LevelOutcome, Shrinkage, choose_shrinkage, fit_levels
+from env.priced import PriceLadder, fit_priced
 
 N_POOL = 1024  # residuals kept a member and action
 
@@ -53,12 +53,14 @@ class Rounds:
         """The next level of each moving column."""
         stays = ~self.terminated
         return [
-            LevelOutcome(_codes(self.columns, i), _codes(self.after, i), stays, len(column.levels), len(column.levels))
+            LevelOutcome(_codes(self.columns, i), _codes(self.after, i), stays, column.move, column.is_ordered)
             for i, column in self.layout.moving_levels
         ]
 
     def _flag(self, happened: BoolArray, counts: BoolArray) -> LevelOutcome:
-        return LevelOutcome(np.zeros(len(self.log), np.int64), happened.astype(np.int64), counts, 1, 2)
+        return LevelOutcome(
+            np.zeros(len(self.log), np.int64), happened.astype(np.int64), counts, np.arange(2)[None], pools=False
+        )
 
     @cached_property
     def number_targets(self) -> list[tuple[FloatArray, BoolArray]]:
@@ -85,12 +87,14 @@ class Rounds:
         features = LayoutFeatures(self.layout, encoder).transform(self.columns[first])
         features = np.column_stack([features, np.ones(len(first))])
         n_plain = without_products(encoder).n_features
-        return Groups(features, n_plain, self.log.action[first], of_round, first, self.log.n_actions)
+        return Groups(
+            features, feature_sources(encoder), n_plain, self.log.action[first], of_round, first, self.log.n_actions
+        )
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What was chosen on held-out customers before any member was fitted."""
+    """What was chosen before any member was fitted."""
 
     levels: tuple[Shrinkage, ...]  # as `Rounds.level_outcomes`
     products: tuple[bool, ...]  # as `Rounds.number_targets`
@@ -113,23 +117,17 @@ class Member:
 class MemberFit:
     """Fits members on one log; what does not depend on the weights is prepared once."""
 
-    def __init__(self, rounds: Rounds, encoder: FeatureEncoder) -> None:
+    def __init__(self, rounds: Rounds, encoder: FeatureEncoder, ladder: PriceLadder | None = None) -> None:
         self._rounds, self._encoder, self._groups = rounds, encoder, rounds.groups(encoder)
+        self._ladder = ladder if rounds.hurdle is not None else None
 
-    def choose(self, heldout: BoolArray, config: MarketConfig) -> Choices:
-        """By how well the other rounds predict the held-out ones."""
-        products = (False, True) if self._encoder.interactions else (False,)
-        weight = self._rounds.log.sample_weight
-        levels = [
-            choose_shrinkage(self._groups, outcome, weight, heldout, config, products=products)
-            for outcome in self._rounds.events
-        ]
-        levels += [
-            choose_shrinkage(self._groups, outcome, weight, heldout, config, products=(False,))
-            for outcome in self._rounds.moving
-        ]
+    def choose(self, heldout: BoolArray) -> Choices:
+        """Ridges by the evidence of all rounds; products for numbers by how well the others predict held-out rounds."""
+        weight, has_products = self._rounds.log.sample_weight, bool(self._encoder.interactions)
+        levels = [choose_shrinkage(self._groups, o, weight, products=has_products) for o in self._rounds.events]
+        levels += [choose_shrinkage(self._groups, o, weight, products=False) for o in self._rounds.moving]
         numbers = [
-            len(products) > 1
+            has_products
             and self._error(j, weight, heldout, products=True) < self._error(j, weight, heldout, products=False)
             for j in range(len(self._rounds.number_targets))
         ]
@@ -143,6 +141,8 @@ class MemberFit:
             fit_levels(self._groups, outcome, weight, shrinkage, begin)
             for outcome, shrinkage, begin in zip(outcomes, choices.levels, starts, strict=True)
         ]
+        if self._ladder is not None:
+            levels[1] = fit_priced(self._groups, outcomes[1], weight, choices.levels[1], self._ladder, levels[1])
         models = [self._fit_number(j, weight, products=p) for j, p in enumerate(choices.products)]
         linear = np.stack([_stacked(model, self._encoder.n_features) for model in models], axis=2)
         predicted = np.column_stack([self._predict(model) for model in models])

@@ -12,7 +12,7 @@ Assumptions: what drives both action and outcome is among the context columns; a
 context and action; effects are linear in the features (products of features included where they helped).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -37,8 +37,8 @@ class MemberTables:
     """All members' parameters side by side; a cell is member * n_actions + action.
 
     Columns of `coefficients`: reward of who stays (with a hurdle: spend of who buys, or its logarithm), reward of who
-    leaves, next value of each moving number, then stay and leave, with a hurdle then rest and buy, then the levels of
-    each moving column.
+    leaves, next value of each moving number, then stay and leave, with a hurdle then rest and buy, then the kinds
+    of step of each moving column.
     """
 
     coefficients: FloatArray  # (n_cells, n_features + 1, n_outputs), the intercept last
@@ -58,6 +58,7 @@ class Outlook:
     levels: tuple[FloatArray, ...]  # each (n, n_levels) rates of the next level
     purchase_rate: FloatArray | None  # (n,) of who stays; None without a hurdle
     spend: FloatArray | None  # (n,) regression of a purchase's spend, or of its logarithm
+    caution: FloatArray | float = 0.0  # (n,) already off the reward of who stays
 
     @property
     def expected_reward(self) -> FloatArray:
@@ -84,6 +85,16 @@ class MarketModel:
     has_time: bool  # False: a log without panel, one period an episode
     reward_name: str
     process: MarketProcess | None = None  # of what all customers share; None where the log shows nothing of the kind
+    n_deviations: float = 0.0  # of pessimism; see `pessimistic`
+
+    def pessimistic(self, n_deviations: float) -> "MarketModel":
+        """The same market seen with caution: what staying customers pay less, and churn more, by so many standard
+        deviations between members, context by context and action by action.
+
+        To plan in, not to foretell with: whoever maximises is drawn to where the members err together by chance, and
+        they disagree where that is likely.
+        """
+        return replace(self, n_deviations=n_deviations)
 
     def initial(self, n: int, rng: np.random.Generator) -> FloatArray:
         drawn = self.first_states[rng.integers(len(self.first_states), size=n)]
@@ -117,7 +128,7 @@ class MarketModel:
         if self.hurdle is not None and outlook.purchase_rate is not None and outlook.spend is not None:
             drawn = self.hurdle.drawn_spend(outlook.spend, residual[:, 0])
             spend = np.where(rng.random(n) < outlook.purchase_rate, drawn, 0.0)
-            stays = self.hurdle.atom[action] + spend
+            stays = self.hurdle.atom[action] + spend - outlook.caution
         reward = np.where(terminated, outlook.reward[:, 1] + residual[:, 1], stays)
         following = state.copy()
         for (place, _), rates, draw in zip(self.layout.moving_levels, outlook.levels, draws[1:], strict=True):
@@ -133,8 +144,8 @@ class MarketModel:
 
     def outlook(self, state: FloatArray, action: IntArray) -> Outlook:
         """Means and rates of one period under each row's own member."""
-        cell = self._cell(state, action)
-        linear = _grouped_product(self._effects.transform(state[:, 1:]), self.tables.coefficients, cell)
+        cell, features = self._cell(state, action), self._effects.transform(state[:, 1:])
+        linear = _grouped_product(features, self.tables.coefficients, cell)
         shocks = None if self.process is None else self.process.shocks(state[:, MEMBER].astype(np.int64), state[:, -1])
         n_numbers = len(self.layout.moving_numbers)
         end = 2 + n_numbers
@@ -154,10 +165,44 @@ class MarketModel:
             reward = np.column_stack([staying, linear[:, 1]])
         levels = []
         for (place, column), offset in zip(self.layout.moving_levels, self.tables.level_offsets, strict=True):
-            logits = linear[:, end : end + len(column.levels)] + offset[cell, state[:, 1 + place].astype(np.int64)]
-            levels.append(softmax(logits))
-            end += len(column.levels)
-        return Outlook(churn_rate, reward, linear[:, 2 : 2 + n_numbers], tuple(levels), purchase_rate, spend)
+            now, by_move = state[:, 1 + place].astype(np.int64), linear[:, end : end + column.n_moves]
+            levels.append(softmax(np.take_along_axis(by_move, column.move[now], axis=1) + offset[cell, now]))
+            end += column.n_moves
+        outlook = Outlook(churn_rate, reward, linear[:, 2 : 2 + n_numbers], tuple(levels), purchase_rate, spend)
+        return self._cautious(outlook, features, action) if self.n_deviations else outlook
+
+    def _cautious(self, outlook: Outlook, features: FloatArray, action: IntArray) -> Outlook:
+        """`outlook` less the members' disagreement."""
+        stays, leaves = self._by_member(features, action)
+        if self.n_members < 2:
+            return outlook
+        caution = self.n_deviations * stays.std(axis=1, ddof=1)
+        risk = self.n_deviations * leaves.std(axis=1, ddof=1) if self.has_time else 0.0
+        reward = outlook.reward - caution[:, None] * [1.0, 0.0]
+        churn_rate = np.minimum(outlook.churn_rate + risk, 1.0)
+        return replace(outlook, churn_rate=churn_rate, reward=reward, caution=caution)
+
+    def _by_member(self, features: FloatArray, action: IntArray) -> tuple[FloatArray, FloatArray]:
+        """(n, n_members) twice: reward of who stays, and churn rate."""
+        linear = _grouped_product(features, self._events, action).reshape(len(action), -1, self.n_members)
+        leaves = 1 / (1 + np.exp(-linear[:, 1]))
+        if self.hurdle is None:
+            return linear[:, 0], leaves
+        spend = self.hurdle.expected_spend(linear[:, 0])
+        return self.hurdle.atom[action][:, None] + spend / (1 + np.exp(-linear[:, 2])), leaves
+
+    @cached_property
+    def _events(self) -> FloatArray:
+        """(n_actions, n_features + 1, n_events * n_members): reward or spend, logits of leaving and buying."""
+        tables, first = self.tables, 2 + len(self.layout.moving_numbers)
+        offsets = [tables.hazard_offset, *([] if tables.purchase_offset is None else [tables.purchase_offset])]
+        events = [tables.coefficients[:, :, 0]]
+        for i, offset in enumerate(offsets):
+            logit = tables.coefficients[:, :, first + 2 * i + 1] - tables.coefficients[:, :, first + 2 * i]
+            logit[:, -1] += offset[:, 0, 1] - offset[:, 0, 0]
+            events.append(logit)
+        by_member = [e.reshape(self.n_members, len(self.actions), -1).transpose(1, 2, 0) for e in events]
+        return np.concatenate(by_member, axis=2)
 
     def observe(self, state: FloatArray) -> Observation:
         return self._observed.transform(state[:, 1:]).astype(np.float32)

@@ -23,10 +23,6 @@ from env.purchase_rules import PURCHASE_RULES
 from env.shared import shocks_of
 
 
-# No planner seeks out what such a market overrates, so what predicts best is chosen, not the strongest shrinkage near it.
-FORECASTING = MarketConfig(shared_penalties=(1.0, 10.0, 100.0), choice_errors=0.0)
-
-
 @dataclass(frozen=True)
 class PurchaseForecast:
     """Simulated spend of customers who were known at the cut."""
@@ -52,7 +48,7 @@ def forecast_purchases(
     Raises:
         InvalidSnapshot: too few customers.
     """
-    config, market = ForecastConfig() if config is None else config, FORECASTING if market is None else market
+    config, market = ForecastConfig() if config is None else config, MarketConfig() if market is None else market
     known = panel.entered < cut
     if not realised_index:
         model = _fitted(panel, cut, known, market, rng)

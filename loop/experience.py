@@ -1,6 +1,7 @@
 """What a decision point can learn from: matured live rounds, beside what its configured log knew before."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from agents.experience import ExperienceLearner
 from agents.market_learner import MarketLearner
 from agents.outcome_learner import OutcomeLearner
 from config.dqn import DqnConfig
-from domain.actions import ActionSet
+from domain.actions import ActionSet, relative_prices
 from domain.arrays import FloatArray, IntArray
 from domain.log import LoggedDecisions, concatenate
 from domain.policy import Learner, Policy
@@ -59,6 +60,7 @@ class LiveMarketLearner:
     """DQN in a market fitted to all rounds it is given, replaying the live ones beside the simulated."""
 
     first_live_unit: int  # unit codes from here on are live customers
+    prices: Mapping[str, float] = field(default_factory=dict)  # as `env.fit.fit_market` takes them
 
     @property
     def name(self) -> str:
@@ -66,7 +68,7 @@ class LiveMarketLearner:
 
     def fit(self, log: LoggedDecisions, rng: np.random.Generator) -> Policy:
         live = log.take(log.unit >= self.first_live_unit)
-        return MarketLearner(discount=DISCOUNT, dqn=LIVE_DQN, real=live).fit(log, rng)
+        return MarketLearner(discount=DISCOUNT, dqn=LIVE_DQN, real=live, prices=self.prices).fit(log, rng)
 
 
 def live_rounds(workspace: Workspace, point: Point, now: datetime) -> LoggedDecisions:
@@ -96,8 +98,9 @@ def gather(
     prior = prior_log(workspace, point)
     if prior is None:
         return Experience(live, live, OutcomeLearner(min_rounds=MIN_ROUNDS), len(live))
+    prices = relative_prices(point.actions)
     if prior.panel is None:
-        market = fit_market(over(prior, point.action_set), rng=np.random.default_rng(seed))
+        market = fit_market(over(prior, point.action_set), rng=np.random.default_rng(seed), prices=prices)
         learner = ExperienceLearner(market=market, learner=OutcomeLearner(min_rounds=MIN_ROUNDS), now=now)
         return Experience(live, live, learner, len(live))
     first = int(prior.unit.max()) + 1
@@ -106,10 +109,10 @@ def gather(
     everything = concatenate([known, later])
     heldout = _heldout(workspace, point, prior, known, incumbent)
     if heldout is None:
-        return Experience(everything, everything, LiveMarketLearner(first), len(live))
+        return Experience(everything, everything, LiveMarketLearner(first, prices), len(live))
     unseen = ~np.isin(known.unit, heldout.log.unit)
     return Experience(
-        concatenate([known.take(unseen), later]), everything, LiveMarketLearner(first), len(live), heldout
+        concatenate([known.take(unseen), later]), everything, LiveMarketLearner(first, prices), len(live), heldout
     )
 
 

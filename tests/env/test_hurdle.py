@@ -91,6 +91,15 @@ def test_draws__have_the_expected_mean_and_the_logged_atom() -> None:
     assert staying.min() == -COST[1]
 
 
+def test_pessimism__lowers_draws_as_it_lowers_what_is_expected() -> None:
+    model = fit_market(tastes_only(shop_log()), MarketConfig(n_members=3), rng=np.random.default_rng(0))
+    cautious, rng = model.pessimistic(3.0), np.random.default_rng(1)
+    state, action = np.repeat(model.initial(50, rng), 2_000, axis=0), np.zeros(100_000, np.int64)
+    moved, expected = cautious.advance(state, action, rng), cautious.outlook(state, action).expected_reward.mean()
+    assert abs(moved.reward.mean() - expected) < 4 * moved.reward.std() / np.sqrt(len(state))
+    assert expected < model.outlook(state, action).expected_reward.mean()
+
+
 def test_fitted_shop__earns_what_the_true_one_does() -> None:
     simulated = expected_value(
         fit_market(tastes_only(shop_log(2_000)), rng=np.random.default_rng(0)),

@@ -76,7 +76,7 @@ def fit_whole(log: LoggedDecisions, encoder: FeatureEncoder) -> tuple[Choices, M
     layout = fit_layout(log.context, log.panel.next_context, log.panel.terminated, max_levels=12)
     rounds = Rounds(layout, layout.encode(log.context), layout.encode(log.panel.next_context), log)
     fit = MemberFit(rounds, encoder)
-    choices = fit.choose(log.unit % 4 == 0, MarketConfig())
+    choices = fit.choose(log.unit % 4 == 0)
     return choices, fit.member(log.sample_weight, choices, None, np.random.default_rng(0))
 
 
@@ -265,10 +265,25 @@ def test_rounds_of_weight_three__are_three_copies() -> None:
     (chosen, fitted), (expected_choices, expected) = (
         fit_whole(part, fit_encoder(log.context)) for part in (replace(log, weight=copies.astype(float)), repeated)
     )
-    assert chosen.levels == expected_choices.levels
+    for one, other in zip(chosen.levels, expected_choices.levels, strict=True):
+        np.testing.assert_allclose(one.shared + one.action, other.shared + other.action, rtol=1e-3)
     for ours, theirs in zip(fitted.levels, expected.levels, strict=True):
         np.testing.assert_allclose(ours.offset, theirs.offset, atol=1e-9)
         np.testing.assert_allclose(ours.coefficients, theirs.coefficients, atol=1e-4)
+
+
+def test_pessimism__takes_off_what_members_disagree_by() -> None:
+    model, rng = make_model(), np.random.default_rng(6)
+    state, action = model.initial(500, rng), rng.integers(5, size=500)
+    by_member = [
+        model.outlook(model.with_members(state[:, 1:], np.full(500, k)), action) for k in range(model.n_members)
+    ]
+    plain, cautious = model.outlook(state, action), model.pessimistic(2.0).outlook(state, action)
+    risk = np.std([o.churn_rate for o in by_member], axis=0, ddof=1)
+    less = np.std([o.reward[:, 0] for o in by_member], axis=0, ddof=1)
+    np.testing.assert_allclose(cautious.churn_rate, plain.churn_rate + 2 * risk)
+    np.testing.assert_allclose(cautious.reward[:, 0], plain.reward[:, 0] - 2 * less)
+    np.testing.assert_array_equal(cautious.reward[:, 1], plain.reward[:, 1])
 
 
 def test_one_action__is_refused_with_what_to_do() -> None:
