@@ -78,18 +78,24 @@ def resample(history: FloatArray, n_times: int, block: int, rng: np.random.Gener
     return np.asarray(history[rows], dtype=np.float64)
 
 
-def find_shared(log: LoggedDecisions, columns: FloatArray, moves: BoolArray) -> IntArray:
-    """Places of `columns` (n_rounds, n_columns) that move and are equal for all who decided at the same time."""
+def shared_columns(log: LoggedDecisions) -> frozenset[str]:
+    """Names of numbers that are equal for all who decided at the same time, and not at all times."""
     if log.decided_at is None or log.panel is None:
-        return np.empty(0, dtype=np.int64)
+        return frozenset()
     _, period, counts = np.unique(log.decided_at, return_inverse=True, return_counts=True)
     if counts[counts > 1].sum() < MIN_SHARED * len(log) or len(counts) < 2:
-        return np.empty(0, dtype=np.int64)
+        return frozenset()
     order = np.argsort(period, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    filled = np.where(np.isnan(columns), np.inf, columns)[order]
-    low, high = np.minimum.reduceat(filled, starts, axis=0), np.maximum.reduceat(filled, starts, axis=0)
-    return np.flatnonzero(moves & (low == high).all(axis=0))
+    numbers = {name: values for name, values in log.context.columns.items() if values.dtype != object}
+    return frozenset(name for name, values in numbers.items() if _is_shared(values[order].astype(np.float64), starts))
+
+
+def _is_shared(values: FloatArray, starts: IntArray) -> bool:
+    """Of values (n_rounds,) in the order of their periods, which begin at `starts`."""
+    filled = np.where(np.isnan(values), np.inf, values)
+    low, high = np.minimum.reduceat(filled, starts), np.maximum.reduceat(filled, starts)
+    return bool((low == high).all() and (low != low[0]).any())
 
 
 def series_of(values: FloatArray, decided_at: TimeArray) -> FloatArray:

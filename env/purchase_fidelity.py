@@ -1,7 +1,7 @@
 """Does a market fitted to purchase histories foretell customers? Judged on periods, and customers, it never saw.
 
 Figures come with predictive bands: simulations differ by member (a bootstrap of customers), by path of the market
-index, and by the chance of every customer's purchases, so their spread is that of the truth around the forecast, had the
+index, and by the chance of every purchase, so their spread is that of the truth around the forecast, had the
 market been right. The truth's own sampling error is a bootstrap of customers. A classifier tries to tell real from
 simulated customers by what became of them (env/lookalike.py). A gap above its tolerance is a reason not to believe the
 market. So is a month of the year that no fitted period held, unless the index of that time is known from others: no
