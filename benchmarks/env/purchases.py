@@ -4,7 +4,7 @@
     retail   fitted until 2010-08-31; the next three months of customers left out (five folds), under the index that the
              others showed; and again without an index, where the tool must say that the season was never observed
 
-Everything was set before the judged spans were looked at, on earlier spans (cdnow fitted on 4, 5 and 6 months and judged
+All was set before the judged spans were looked at, on earlier spans (cdnow fitted on 4, 5 and 6 months and judged
 until the eighth or ninth, retail on 5, 6 and 7 until the eighth or ninth; seeds 1000 to 1002): months as periods, the
 five columns of `analysis/purchases.py`, shocks that make a period expected to have the purchases and the spend that it
 had. Other columns tried there (cohort, decayed activity, purchases over gaps) foretold worse. `earlier` repeats those
