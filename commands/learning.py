@@ -1,13 +1,26 @@
 """From a log to a policy, its verdict and a ranked list; the versions that are registered."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.decorators import reads_log, with_verdict, with_workspace
-from commands.options import SPECS, Algo, AnytimeLooks, Baseline, Log, LogArgument, OnlyPoint, PlannedLook, Seed
+from commands.options import (
+    SPECS,
+    Algo,
+    AnytimeLooks,
+    Baseline,
+    Log,
+    LogArgument,
+    OnlyPoint,
+    PlannedLook,
+    Seed,
+    moment,
+)
+from config.purchases import PeriodLength
 
 if TYPE_CHECKING:
     from loop.answer import Answer
@@ -54,11 +67,50 @@ def train(
 
 @with_workspace
 @reads_log(LogArgument, None)
-def market(workspace: "Workspace", request: "LogRequest", seed: Seed = 0) -> "Answer":
-    """Fit a market to a log and judge it on customers left out: JSON, a page with plots, what would mend it."""
-    from loop import market as verb
+def market(
+    workspace: "Workspace",
+    request: "LogRequest",
+    purchases: Annotated[
+        str | None,
+        typer.Option(
+            metavar="unit=…,time=…,amount=…",
+            help="LOG holds raw purchases, in these columns; an amount may be a product, as quantity*price.",
+        ),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=moment,
+            metavar="DATE",
+            help="Of purchases: the last day to fit on; default three quarters of the history.",
+        ),
+    ] = None,
+    judged: Annotated[
+        int | None, typer.Option(min=1, help="Of purchases: so many periods after it are judged; default all.")
+    ] = None,
+    period: Annotated[
+        PeriodLength | None, typer.Option(help="Of purchases: one row of the panel; default by their rhythm.")
+    ] = None,
+    realised_index: Annotated[
+        bool,
+        typer.Option(
+            "--realised-index",
+            help="Of purchases: judge customers left out, under the market index that the others showed.",
+        ),
+    ] = False,
+    seed: Seed = 0,
+) -> "Answer":
+    """Fit a market to a log and judge it on what it never saw: JSON, plots, a page for decision logs."""
+    if purchases is None:
+        from loop import market as verb
 
-    return verb.market(workspace, request, seed=seed)
+        return verb.market(workspace, request, seed=seed)
+    from loop import market_purchases as of_purchases
+
+    asked = of_purchases.request_of(
+        request.path, purchases, until=until, length=period, n_judged=judged, realised_index=realised_index
+    )
+    return of_purchases.market_of_purchases(workspace, asked, seed=seed)
 
 
 @with_verdict

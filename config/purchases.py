@@ -1,6 +1,6 @@
 """How raw purchase histories are read, cut into periods, and foretold."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -21,16 +21,6 @@ class PurchaseColumns:
     unit: str = "unit_id"
     time: str = "time"
     amount: str = "amount"
-
-
-@dataclass(frozen=True)
-class PurchaseOptions:
-    """Which columns, which days, which periods; None = what the history suggests."""
-
-    columns: PurchaseColumns = field(default_factory=PurchaseColumns)
-    length: PeriodLength | None = None  # None = the longest that most repeat customers do not skip
-    until: str | None = None  # last day that the market is fitted on, ISO 8601; None = see `judged_share`
-    n_judged: int | None = None  # periods after `until`; None = all complete ones
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from env.layout import LayoutFeatures, StateLayout, fit_layout
 from env.member import Member, MemberFit, Rounds
 from env.model import MarketModel, MemberTables
 from env.priced import price_ladder
-from env.process import find_shared
+from env.process import shared_columns
 from env.rules import Held, Period, Rule, recognise
 from env.shared import fit_process
 
@@ -119,12 +119,18 @@ def _rounds(log: LoggedDecisions, config: MarketConfig, known: Mapping[str, Rule
         layout = fit_layout(log.context, None, np.zeros(len(log), np.bool_), max_levels=config.max_levels)
         columns = layout.encode(log.context)
         return Rounds(layout, columns, columns, log, find_hurdle(log, np.ones(len(log), np.bool_)))
-    layout = fit_layout(log.context, panel.next_context, panel.terminated, max_levels=config.max_levels, numbers=known)
+    shared = shared_columns(log)
+    layout = fit_layout(
+        log.context,
+        panel.next_context,
+        panel.terminated,
+        max_levels=config.max_levels,
+        numbers={*known, *shared},  # one level a period would leave nothing to learn
+    )
     columns, after = layout.encode(log.context), layout.encode(panel.next_context)
     hurdle, stays = find_hurdle(log, ~panel.terminated), ~panel.terminated
     rules = {**_rules(layout, columns[stays], after[stays], log.take(stays), hurdle), **known}
-    moves = np.array([c.moves and c.name not in rules for c in layout.columns])
-    rules |= {layout.columns[place].name: Held() for place in find_shared(log, columns, moves)}
+    rules |= {c.name: Held() for c in layout.columns if c.name in shared and c.moves and c.name not in rules}
     return Rounds(replace(layout, rules=rules), columns, after, log, hurdle)
 
 

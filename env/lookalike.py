@@ -44,8 +44,13 @@ def tell_apart(
         rng: of the folds.
     """
     histories = [_histories(features.transform(c), log) for c, log in zip(columns, logs, strict=True)]
-    X = np.concatenate(histories)
-    is_logged = np.arange(len(X)) < len(histories[0])
+    return lookalike(histories[0], histories[1], origin, rng)
+
+
+def lookalike(logged: FloatArray, simulated: FloatArray, origin: IntArray, rng: np.random.Generator) -> Lookalike:
+    """What became of logged (n, n_told) and simulated customers; `origin` (n,) says who share a fold."""
+    X = np.concatenate([logged, simulated])
+    is_logged = np.arange(len(X)) < len(logged)
     score, fold = np.empty(len(X)), _folds(np.concatenate([origin, origin]), rng)
     for k in range(N_FOLDS):
         score[fold == k] = _fit_and_score(X[fold != k], is_logged[fold != k], X[fold == k])

@@ -78,18 +78,24 @@ def resample(history: FloatArray, n_times: int, block: int, rng: np.random.Gener
     return np.asarray(history[rows], dtype=np.float64)
 
 
-def find_shared(log: LoggedDecisions, columns: FloatArray, moves: BoolArray) -> IntArray:
-    """Places of `columns` (n_rounds, n_columns) that move and are equal for all who decided at the same time."""
+def shared_columns(log: LoggedDecisions) -> frozenset[str]:
+    """Names of numbers that are equal for all who decided at the same time, and not at all times."""
     if log.decided_at is None or log.panel is None:
-        return np.empty(0, dtype=np.int64)
+        return frozenset()
     _, period, counts = np.unique(log.decided_at, return_inverse=True, return_counts=True)
     if counts[counts > 1].sum() < MIN_SHARED * len(log) or len(counts) < 2:
-        return np.empty(0, dtype=np.int64)
+        return frozenset()
     order = np.argsort(period, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    filled = np.where(np.isnan(columns), np.inf, columns)[order]
-    low, high = np.minimum.reduceat(filled, starts, axis=0), np.maximum.reduceat(filled, starts, axis=0)
-    return np.flatnonzero(moves & (low == high).all(axis=0))
+    numbers = {name: values for name, values in log.context.columns.items() if values.dtype != object}
+    return frozenset(name for name, values in numbers.items() if _is_shared(values[order].astype(np.float64), starts))
+
+
+def _is_shared(values: FloatArray, starts: IntArray) -> bool:
+    """Of values (n_rounds,) in the order of their periods, which begin at `starts`."""
+    filled = np.where(np.isnan(values), np.inf, values)
+    low, high = np.minimum.reduceat(filled, starts), np.maximum.reduceat(filled, starts)
+    return bool((low == high).all() and (low != low[0]).any())
 
 
 def series_of(values: FloatArray, decided_at: TimeArray) -> FloatArray:
@@ -103,42 +109,56 @@ class Foretold:
     """What one member expects of rounds in whose period the shocks are unknown."""
 
     purchase_rate: FloatArray  # (n_rounds,)
-    spend: FloatArray  # (n_rounds,) of a purchase, on the scale of the regression
+    spend: FloatArray  # (n_rounds,) of a purchase
+    in_logs: bool  # a shock multiplies spend, else it adds
 
 
-def shocks(
-    foretold: Foretold, bought: BoolArray, spend: FloatArray, period: IntArray, n_periods: int
-) -> tuple[FloatArray, FloatArray]:
-    """What each period added, and how far that is from chance.
+def shocks(foretold: Foretold, spend: FloatArray, period: IntArray, n_periods: int) -> tuple[FloatArray, FloatArray]:
+    """What each period added: under these shocks it is expected to have the purchases, and the spend, that it had.
 
     Args:
         foretold: of the rounds.
-        bought: (n_rounds,).
-        spend: (n_rounds,) on the scale of the regression; counts where bought.
+        spend: (n_rounds,) zero without a purchase.
         period: (n_rounds,) 0 .. n_periods - 1.
         n_periods: a period without rounds has no shock.
 
     Returns:
         (n_periods, N_SHOCKS), and (N_SHOCKS,) chances of so much difference between periods that are alike.
     """
-    logit = np.log(foretold.purchase_rate) - np.log1p(-foretold.purchase_rate)
-    observed = np.bincount(period, weights=bought, minlength=n_periods)
-    odds = np.zeros(n_periods)
+
+    def by_period(values: FloatArray, rows: BoolArray) -> FloatArray:
+        return np.bincount(period[rows], weights=values[rows], minlength=n_periods).astype(np.float64)
+
+    bought, rate = spend != 0, foretold.purchase_rate
+    odds = _odds(rate, bought, period, n_periods)
+    away, everyone = bought - rate, np.ones(len(rate), np.bool_)
+    chance = _chance(by_period(away, everyone), by_period(rate * (1 - rate), everyone))
+    total, expected, over = by_period(spend, bought), by_period(foretold.spend, bought), spend - foretold.spend
+    seen = (np.bincount(period[bought], minlength=n_periods) > 0) & (np.minimum(total, expected) > 0)
+    more = np.zeros(n_periods)
+    if foretold.in_logs:
+        more[seen] = np.log(total[seen] / expected[seen])
+    else:
+        more = by_period(over, bought) / np.maximum(np.bincount(period[bought], minlength=n_periods), 1)
+    return np.column_stack([odds, more]), np.array(
+        [chance, _chance(by_period(over, bought), by_period(over**2, bought))]
+    )
+
+
+def _odds(rate: FloatArray, bought: BoolArray, period: IntArray, n_periods: int) -> FloatArray:
+    """(n_periods,) shift of the log-odds that makes expected purchases equal to observed ones, by Newton's method."""
+    logit = np.log(rate) - np.log1p(-rate)
+    observed, odds = np.bincount(period, weights=bought, minlength=n_periods), np.zeros(n_periods)
     for _ in range(STEPS):
-        rate = expit(logit + odds[period])
-        missing = observed - np.bincount(period, weights=rate, minlength=n_periods)
-        slope = np.bincount(period, weights=rate * (1 - rate), minlength=n_periods)
+        shifted = expit(logit + odds[period])
+        missing = observed - np.bincount(period, weights=shifted, minlength=n_periods)
+        slope = np.bincount(period, weights=shifted * (1 - shifted), minlength=n_periods)
         odds += np.clip(missing / np.maximum(slope, 1e-9), -1.0, 1.0) * (slope > 1e-9)
-    spread = np.bincount(period, weights=foretold.purchase_rate * (1 - foretold.purchase_rate), minlength=n_periods)
-    expected = np.bincount(period, weights=foretold.purchase_rate, minlength=n_periods)
-    chance = _chance((observed - expected) / np.sqrt(np.maximum(spread, 1e-9)), spread > 0)
-    away = (spend - foretold.spend)[bought]
-    counts = np.bincount(period[bought], minlength=n_periods)
-    mean = np.bincount(period[bought], weights=away, minlength=n_periods) / np.maximum(counts, 1)
-    scale = np.sqrt(np.maximum(counts, 1)) / max(float(away.std()), 1e-12)
-    return np.column_stack([odds, mean]), np.array([chance, _chance(mean * scale, counts > 0)])
+    return odds
 
 
-def _chance(standardised: FloatArray, counts: BoolArray) -> float:
-    """Of so large a sum of squares where periods are alike."""
-    return float(chi2.sf(float((standardised[counts] ** 2).sum()), max(int(counts.sum()) - 1, 1)))
+def _chance(excess: FloatArray, variance: FloatArray) -> float:
+    """Of so large differences between periods that are alike, from sums of departures and their variances."""
+    seen = variance > 0
+    squares = float((excess[seen] ** 2 / variance[seen]).sum())
+    return float(chi2.sf(squares, max(int(seen.sum()) - 1, 1)))

@@ -55,10 +55,10 @@ def _member_shocks(
     assert outlook.purchase_rate is not None, "a hurdle has purchases"
     assert outlook.spend is not None, "a hurdle has spend"
     assert log.panel is not None, "shocks belong to periods"
-    spend = hurdle.spend(log.reward, log.action)
     stays = ~log.panel.terminated
-    residual = model.tables.residuals[member * log.n_actions : (member + 1) * log.n_actions, :, 0]
-    usual = (np.log(residual) if hurdle.in_logs else residual).mean(axis=1)[log.action]
-    foretold = Foretold(np.clip(outlook.purchase_rate[stays], 1e-12, 1 - 1e-12), (outlook.spend + usual)[stays])
-    bought = (spend != 0)[stays]
-    return shocks(foretold, bought, hurdle.target(spend)[stays], period[stays], n_periods)
+    foretold = Foretold(
+        purchase_rate=np.clip(outlook.purchase_rate[stays], 1e-12, 1 - 1e-12),
+        spend=hurdle.expected_spend(outlook.spend[stays]),
+        in_logs=hurdle.in_logs,
+    )
+    return shocks(foretold, hurdle.spend(log.reward, log.action)[stays], period[stays], n_periods)
