@@ -50,7 +50,7 @@ def test_budget__keeps_the_share_that_explores() -> None:
     assert load_settings(None, [], {}).training.budget() == default
     budget = half.budget()
     assert (budget.periods, budget.n_customers) == (200, 64)
-    assert budget.epsilon_periods / budget.periods == pytest.approx(default.epsilon_periods / default.periods)
+    assert budget.exploration_periods / budget.periods == pytest.approx(default.exploration_periods / default.periods)
 
 
 @pytest.mark.parametrize("n_points", [0, 1, 2])
