@@ -1,5 +1,6 @@
 """Which learner a log calls for: outcome models for one period, DQN in the fitted market for panels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,21 @@ def choose_algorithm(algo: str | None, log: LoggedDecisions) -> str:
     return algo
 
 
-def make_learner(algo: str, *, budget: DqnConfig | None = None, watch: "WatchMarket | None" = None) -> Learner:
-    """A learner by its name in ALGORITHMS; only `dqn` makes torch load, and has a budget and somebody who watches."""
+def make_learner(
+    algo: str,
+    *,
+    budget: DqnConfig | None = None,
+    watch: "WatchMarket | None" = None,
+    prices: Mapping[str, float] | None = None,
+) -> Learner:
+    """A learner by its name in ALGORITHMS; only `dqn` makes torch load, and heeds what else is given.
+
+    Args:
+        algo: the name.
+        budget: of training.
+        watch: told how it goes.
+        prices: relative to the list price, as `env.fit.fit_market` takes them.
+    """
     if algo == "outcome":
         from agents.outcome_learner import OutcomeLearner
 
@@ -58,7 +72,7 @@ def make_learner(algo: str, *, budget: DqnConfig | None = None, watch: "WatchMar
         return BanditLearner()
     from agents.market_learner import MarketLearner
 
-    return MarketLearner(discount=DISCOUNT, dqn=budget or DqnConfig(), watch=watch)
+    return MarketLearner(discount=DISCOUNT, dqn=budget or DqnConfig(), watch=watch, prices=prices or {})
 
 
 def learn(learner: Learner, log: LoggedDecisions, rng: np.random.Generator) -> Lesson:

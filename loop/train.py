@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.diagnosis import refuse_unknown_actions
 from config.dqn import DqnConfig
-from domain.actions import Action
+from domain.actions import Action, relative_prices
 from domain.errors import Interrupted, UsageError
 from domain.estimates import Finding
 from domain.log import LoggedDecisions, LogRead
@@ -159,7 +159,7 @@ def train_policy(
     budget = DqnConfig() if watcher is None else watcher.budget
     journey = journey_of(log, budget, report) if watcher is None else watcher.journey
     algorithm = choose_algorithm(algo, log)
-    learner = make_learner(algorithm, budget=budget, watch=watcher)
+    learner = make_learner(algorithm, budget=budget, watch=watcher, prices=relative_prices(catalogue))
     findings = diagnose_log(read, catalogue)
     spec = parse_policy_spec(baseline)
 
