@@ -12,9 +12,10 @@ from env.market import MarketCore
 from env.reference import exact
 from env.reference.tabular import TabularMarket
 from policies.exploration import Exploration
+from policies.network import NetworkPolicy
 
 N_CUSTOMERS = 1_024
-N_PERIODS = 50
+N_PERIODS = 400  # as many as the agent's default budget
 RESTART_PERIODS = 48
 
 
@@ -25,20 +26,29 @@ class BanditSetting:
     interactions: bool  # products of features
     penalty: float
     gamma_scale: float
-    is_greedy: bool  # what is delivered: the best guesses, or still exploring
+    is_greedy: bool = False  # what is delivered: the best guesses, or still exploring
 
 
 GRID = tuple(
-    BanditSetting(interactions, penalty, gamma_scale, is_greedy)
+    BanditSetting(interactions, penalty, gamma_scale)
     for interactions in (False, True)
     for penalty in (1.0, 100.0)
     for gamma_scale in (1.0, 10.0)
-    for is_greedy in (True, False)
 )
 
 
 def bandit_distribution(market: TabularMarket, setting: BanditSetting, seed: int) -> FloatArray:
-    """(n_states, n_actions) what the bandit does after its `N_PERIODS` with `N_CUSTOMERS` customers."""
+    """(n_states, n_actions) what the bandit does once it has learned."""
+    return delivered(market, learn_online(market, setting, seed), is_greedy=setting.is_greedy)
+
+
+def delivered(market: TabularMarket, policy: NetworkPolicy, *, is_greedy: bool) -> FloatArray:
+    """(n_states, n_actions) the bandit as it explores, or its best guesses."""
+    return exact.distribution_of(market, replace(policy, exploration=Exploration()) if is_greedy else policy)
+
+
+def learn_online(market: TabularMarket, setting: BanditSetting, seed: int) -> NetworkPolicy:
+    """The bandit after its `N_PERIODS` with `N_CUSTOMERS` customers."""
     core = MarketCore(market, N_CUSTOMERS, horizon=RESTART_PERIODS, seed=seed)
     core.reset()
     rng = np.random.default_rng(seed)
@@ -49,5 +59,4 @@ def bandit_distribution(market: TabularMarket, setting: BanditSetting, seed: int
         state = market.index(core.state)
         action = draw_actions(exact.distribution_of(market, bandit.policy())[state], rng)
         bandit.update(features[state], action, core.step(action).reward, np.ones(N_CUSTOMERS))
-    policy = bandit.policy()
-    return exact.distribution_of(market, replace(policy, exploration=Exploration()) if setting.is_greedy else policy)
+    return bandit.policy()

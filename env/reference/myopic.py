@@ -1,4 +1,4 @@
-"""A checkout that shows one offer a visit, and nothing that it shows changes who comes back (384 states).
+"""A checkout that shows one offer a month, and nothing that it shows changes who comes back (384 states).
 
 A customer is a segment x engagement x cart x recent visits x device. Churn and every move are the customer's own
 affair, so the action that earns most now is the best there is, and the best bandit is optimal: who plans here only
@@ -40,16 +40,16 @@ class MyopicParameters:
     buy_level: float = -1.2  # logit at no engagement, first visit
     buy_engagement: float = 0.4  # a level
     buy_visits: float = 0.2  # a level
-    shipping_lift: tuple[float, float, float, float] = (1.6, 1.0, 0.4, 0.0)  # by cart: who buys little minds shipping
-    discount_lift: tuple[float, float, float] = (1.5, 0.6, 0.1)  # bargain, regular, affluent
+    shipping_lift: tuple[float, float, float, float] = (2.6, 1.4, 0.3, 0.0)  # by cart: who buys little minds shipping
+    discount_lift: tuple[float, float, float] = (2.4, 0.6, 0.0)  # bargain, regular, affluent
     bundle_push: float = -0.1
-    premium_push: tuple[float, float, float] = (-2.2, -1.1, 0.0)  # bargain, regular, affluent
-    phone_push: float = -0.5  # on a phone nobody reads about bundles and better versions
+    premium_push: tuple[float, float, float] = (-3.0, -1.4, 0.4)  # bargain, regular, affluent
+    phone_push: float = -0.8  # on a phone nobody reads about bundles and better versions
     churn_level: float = -1.6  # logit at no engagement
     engagement_hold: float = 0.5  # a level
     move_rate: float = 0.2  # up, and down, of engagement and recent visits
     cart_rate: float = 0.3  # up, and down
-    noise_amount: float = 2.0  # standard deviation of what a staying customer pays beside
+    noise_amount: float = 4.0  # standard deviation of a month's margin, which is an average over its visits
     discount: float = 0.95
 
 
@@ -61,7 +61,7 @@ RANGES: Ranges = {
     "premium_amount": (24.0, 36.0),
     "buy_level": (-1.4, -1.0),
     "buy_engagement": (0.3, 0.5),
-    "phone_push": (-0.7, -0.3),
+    "phone_push": (-1.0, -0.6),
     "churn_level": (-1.8, -1.4),
 }
 
@@ -88,9 +88,9 @@ def myopic_market(parameters: MyopicParameters | None = None) -> TabularMarket:
         states=GRID.context(),
         initial_distribution=GRID.distribution({"segment": (0.4, 0.4, 0.2), "device": (0.45, 0.55)}),
         churn_rate=np.broadcast_to(churn_rate, buys.shape),
-        base_amount=np.zeros(buys.shape),
-        bonus_rate=buys,
-        bonus_amount=_margin(p),
+        base_amount=buys * _margin(p),
+        bonus_rate=np.zeros(buys.shape),
+        bonus_amount=np.zeros(buys.shape),
         cost_amount=np.zeros(len(ACTIONS)),
         noise_amount=p.noise_amount,
         next_state=next_state,

@@ -38,19 +38,19 @@ class PromotionParameters:
     """Rates are probabilities a month; weights act on the logit; amounts are EUR."""
 
     basket_amount: tuple[float, float, float] = (28.0, 40.0, 55.0)  # at the list price; bargain, regular, devoted
-    price_sensitivity: tuple[float, float, float] = (2.2, 1.0, 0.4)
-    goods_cost_rate: float = 0.4  # share of the list price
+    price_sensitivity: tuple[float, float, float] = (2.5, 1.0, 0.3)
+    goods_cost_rate: float = 0.32  # share of the list price
     coupon_rate: float = 0.1  # below the list price
     sale_rate: float = 0.3
     bundle_rate: float = 0.25  # of two packs, the second of them often a smaller one
     reminder_cost_amount: float = 1.5
     coupon_cost_amount: float = 0.2
-    buy_level: float = -1.2  # logit at no habit, an empty pantry, nothing felt
+    buy_level: float = -1.6  # logit at no habit, an empty pantry, nothing felt
     buy_habit: float = 0.6  # a level
     buy_pantry: float = 0.9  # a pack that is still at home
     buy_reminded: float = 0.4
     loss_weight: float = 4.5  # of a price above the reference price, on buying
-    gain_weight: float = 7.0  # of a price below it
+    gain_weight: float = 8.0  # of a price below it
     use_rate: float = 0.7  # that a pack is used up
     stock_rate: float = 0.6  # that a pack bought on sale goes to the pantry; fewer from a coupon, more of a bundle
     churn_level: float = -1.3  # logit at no habit and no messages
@@ -70,15 +70,15 @@ class PromotionParameters:
 
 
 RANGES: Ranges = {
-    "goods_cost_rate": (0.36, 0.44),
+    "goods_cost_rate": (0.28, 0.36),
     "sale_rate": (0.25, 0.33),
     "bundle_rate": (0.22, 0.28),
     "reminder_cost_amount": (1.0, 2.0),
-    "buy_level": (-1.4, -1.0),
+    "buy_level": (-1.8, -1.4),
     "buy_habit": (0.5, 0.7),
     "buy_pantry": (0.7, 1.1),
     "loss_weight": (3.5, 5.5),
-    "gain_weight": (6.0, 8.0),
+    "gain_weight": (7.0, 9.0),
     "use_rate": (0.6, 0.8),
     "churn_level": (-1.5, -1.1),
     "habit_hold": (0.7, 0.9),
