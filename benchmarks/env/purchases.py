@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import head_commit, write_record
-from config.purchases import PurchaseColumns
+from config.purchases import PeriodLength, PurchaseColumns
 from loop.market_purchases import PurchaseRequest, market_of_purchases
 from loop.wiring import open_workspace
 
@@ -39,20 +39,28 @@ RETAIL = (DATA / "online_retail_2009_10.parquet", PurchaseColumns("customer_id",
 def runs() -> dict[str, list[PurchaseRequest]]:
     """What is asked of the tool, by name."""
 
-    def ask(shop: tuple[Path, PurchaseColumns], until: str, n_judged: int, *, realised_index: bool) -> PurchaseRequest:
-        return PurchaseRequest(*shop, until=np.datetime64(until), n_judged=n_judged, realised_index=realised_index)
+    def ask(
+        shop: tuple[Path, PurchaseColumns],
+        until: str,
+        n_judged: int,
+        *,
+        realised_index: bool = False,
+        length: PeriodLength | None = None,
+    ) -> PurchaseRequest:
+        return PurchaseRequest(*shop, length, np.datetime64(until), n_judged, realised_index)
 
+    month = PeriodLength.MONTH  # too short a history for the default to choose it
     return {
-        "cdnow": [ask(CDNOW, "1997-09-30", 9, realised_index=False)],
+        "cdnow": [ask(CDNOW, "1997-09-30", 9)],
         "retail": [ask(RETAIL, "2010-08-31", 3, realised_index=True)],
-        "blind": [ask(RETAIL, "2010-08-31", 3, realised_index=False)],
+        "blind": [ask(RETAIL, "2010-08-31", 3)],
         "earlier": [
-            ask(CDNOW, "1997-04-30", 4, realised_index=False),
-            ask(CDNOW, "1997-05-31", 4, realised_index=False),
-            ask(CDNOW, "1997-06-30", 3, realised_index=False),
-            ask(RETAIL, "2010-04-30", 3, realised_index=True),
-            ask(RETAIL, "2010-05-31", 3, realised_index=True),
-            ask(RETAIL, "2010-06-30", 2, realised_index=True),
+            ask(CDNOW, "1997-04-30", 4, length=month),
+            ask(CDNOW, "1997-05-31", 4, length=month),
+            ask(CDNOW, "1997-06-30", 3, length=month),
+            ask(RETAIL, "2010-04-30", 3, realised_index=True, length=month),
+            ask(RETAIL, "2010-05-31", 3, realised_index=True, length=month),
+            ask(RETAIL, "2010-06-30", 2, realised_index=True, length=month),
         ],
     }
 

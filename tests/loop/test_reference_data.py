@@ -70,3 +70,34 @@ def test_clicks__keep_their_reference_values_whatever_the_verdict() -> None:
     assert round(values["uniform", "ips"], 7) == 0.0030086
     assert round(values["uniform", "snips"], 7) == 0.0031894
     assert any("656" in reason for reason in data["reasons"])
+
+
+def test_cohort_of_a_shop__is_foretold_and_its_unseen_season_named() -> None:
+    columns = "unit=customer_id,time=date,amount=amount"
+    data = answer("market", str(DATA / "cdnow.parquet"), "--purchases", columns, "--until", "1997-09-30")
+    assert data["judged"] == ["1997-10-01", "1998-06-30"]
+    fidelity = data["fidelity"]
+    active, spend = fidelity["active"], fidelity["spend"]
+    assert (active["observed"], spend["observed"]) == pytest.approx((0.299, 32.96), rel=0.01)
+    assert active["predicted"] == pytest.approx(active["observed"], abs=0.04)
+    assert spend["predicted"] == pytest.approx(spend["observed"], rel=0.20)
+    assert 10 in fidelity["unseen_months"]
+    assert "never observed" in fidelity["reasons"][0]
+
+
+def test_customers_left_out__are_foretold_under_the_index_of_the_others_and_not_without() -> None:
+    columns = "unit=customer_id,time=time,amount=quantity*price"
+    request = (str(DATA / "online_retail_2009_10.parquet"), "--purchases", columns, "--until", "2010-08-31")
+    told = answer("market", *request, "--realised-index")
+    assert told["purchases"]["rejected"]["no customer id"] == 107_927
+    active, spend = told["fidelity"]["active"], told["fidelity"]["spend"]
+    assert active["observed"] == pytest.approx(0.585, abs=0.001)
+    assert active["predicted"] == pytest.approx(active["observed"], abs=0.04)
+    assert spend["predicted"] == pytest.approx(spend["observed"], rel=0.15)
+    assert told["fidelity"]["lookalike"]["auc"] <= 0.60
+    assert told["fidelity"]["is_faithful"]
+    blind = answer("market", *request)["fidelity"]
+    assert not blind["is_faithful"]
+    assert "September, October, November" in blind["reasons"][-1]
+    width = blind["active"]["high"] - blind["active"]["low"]
+    assert width > 3 * (active["high"] - active["low"])
