@@ -167,14 +167,16 @@ def train_policy(
         return resolve_target(spec, rows, workspace)
 
     journey.tell("fidelity", 0.0, "checking a market fitted to the log")
-    fidelity = trusted_market(log, algorithm, seed=seed, folder=None if watcher is None else watcher.folder)
+    refusals = refusals_of(findings)
+    folder = None if watcher is None else watcher.folder
+    fidelity = trusted_market(log, algorithm, seed=seed, folder=folder, is_refused=bool(refusals))
     judgement = judge_learner(
         log,
         learner,
         target,
         rng=rng,
         heldout=None if heldout is None else heldout.log,
-        refusals=(*refusals_of(findings), *(() if heldout is None else read_refusals(heldout))),
+        refusals=(*refusals, *(() if heldout is None else read_refusals(heldout))),
         report=judging(journey),
     )
     judgement = _with_findings(judgement, findings)

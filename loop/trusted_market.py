@@ -22,8 +22,12 @@ N_PERIODS = 60  # simulated; nearly all of a discounted value lies within
 N_CUSTOMERS = 10_000
 
 
-def trusted_market(log: LoggedDecisions, algorithm: str, *, seed: int, folder: Path | None = None) -> FidelityReport:
+def trusted_market(
+    log: LoggedDecisions, algorithm: str, *, seed: int, folder: Path | None = None, is_refused: bool = False
+) -> FidelityReport:
     """The fidelity of a market fitted to `log`, kept in `folder`.
+
+    Where the log itself forbids a verdict already (`is_refused`), that is the answer, and nothing is raised.
 
     Raises:
         UnfaithfulMarket: the algorithm learns in the market, and the market does not resemble the log.
@@ -31,7 +35,7 @@ def trusted_market(log: LoggedDecisions, algorithm: str, *, seed: int, folder: P
     fidelity = check_fidelity(log, rng=np.random.default_rng(seed))
     if folder is not None:
         write_json(folder / FILE_NAME, fidelity.to_data())
-    if algorithm in LEARNS_IN_MARKET and log.panel is not None:
+    if algorithm in LEARNS_IN_MARKET and log.panel is not None and not is_refused:
         refuse_unfaithful(fidelity, folder)
     return fidelity
 
