@@ -52,6 +52,7 @@ class MarketLearner:
     dqn: DqnConfig = field(default_factory=DqnConfig)
     market: MarketConfig = field(default_factory=MarketConfig)
     prices: Mapping[str, float] = field(default_factory=dict)  # as `env.fit.fit_market` takes them
+    has_hidden_drivers: bool = True  # may something outside the context have driven actions and outcomes?
     watch: WatchMarket | None = field(default=None, compare=False, repr=False)  # asked once the market is fitted
     real: LoggedDecisions | None = field(default=None, compare=False, repr=False)  # a panel of live customers
     half_life_days: float | None = None  # a real transition counts half after so long; None = all alike
@@ -73,10 +74,13 @@ class MarketLearner:
             Interrupted: the watch asked to stop; it bears the policy as far as it was learned.
             MissingColumn: `real` lacks a column of the market, or times where there is a half-life.
         """
-        answer = deconfound(log, rng=rng.spawn(1)[0])
-        market = fit_market(answer.log, self.market, rng=rng, prices=self.prices, hidden=answer.hidden)
+        chance, hidden = rng.spawn(1)[0], tuple[str, ...]()
+        if self.has_hidden_drivers:
+            answer = deconfound(log, rng=chance)
+            log, hidden = answer.log, answer.hidden
+        market = fit_market(log, self.market, rng=rng, prices=self.prices, hidden=hidden)
         seed = int(rng.integers(2**32))
-        with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, answer.log) as watch:
+        with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, log) as watch:
             trained = train_in_market(
                 market.pessimistic(self.market.n_deviations),
                 self.dqn,

@@ -53,11 +53,16 @@ class Experience:
     learner: Learner
     n_live: int  # matured live rounds among them
     heldout: Heldout | None = None
+    configured: LoggedDecisions | None = None  # the panel among `everything`; its market must resemble it
 
 
 @dataclass(frozen=True)
 class LiveMarketLearner:
-    """DQN in a market fitted to all rounds it is given, replaying the live ones beside the simulated."""
+    """DQN in a market fitted to all rounds it is given, replaying the live ones beside the simulated.
+
+    No hidden driver is looked for: AMSO chose the live rounds by their context alone, and two policies in one log, each
+    with its own chances, look like one.
+    """
 
     first_live_unit: int  # unit codes from here on are live customers
     prices: Mapping[str, float] = field(default_factory=dict)  # as `env.fit.fit_market` takes them
@@ -68,7 +73,10 @@ class LiveMarketLearner:
 
     def fit(self, log: LoggedDecisions, rng: np.random.Generator) -> Policy:
         live = log.take(log.unit >= self.first_live_unit)
-        return MarketLearner(discount=DISCOUNT, dqn=LIVE_DQN, real=live, prices=self.prices).fit(log, rng)
+        learner = MarketLearner(
+            discount=DISCOUNT, dqn=LIVE_DQN, real=live, prices=self.prices, has_hidden_drivers=False
+        )
+        return learner.fit(log, rng)
 
 
 def live_rounds(workspace: Workspace, point: Point, now: datetime) -> LoggedDecisions:
@@ -109,11 +117,10 @@ def gather(
     everything = concatenate([known, later])
     heldout = _heldout(workspace, point, prior, known, incumbent)
     if heldout is None:
-        return Experience(everything, everything, LiveMarketLearner(first, prices), len(live))
+        return Experience(everything, everything, LiveMarketLearner(first, prices), len(live), configured=known)
     unseen = ~np.isin(known.unit, heldout.log.unit)
-    return Experience(
-        concatenate([known.take(unseen), later]), everything, LiveMarketLearner(first, prices), len(live), heldout
-    )
+    learned = concatenate([known.take(unseen), later])
+    return Experience(learned, everything, LiveMarketLearner(first, prices), len(live), heldout, configured=known)
 
 
 def keep_evidence(folder: Path, experience: Experience, distribution: FloatArray, point: Point) -> None:

@@ -71,7 +71,9 @@ def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, see
         incumbent = base_version(books, workspace.settings, decision_point, ALL)
         base = _target(PolicyShelf(workspace.data_dir), books, _rival(incumbent, point), point)
     experience = gather(workspace, point, live, incumbent, now=now, seed=seed)
-    untrusted = why_untrusted(experience.log, seed=seed, folder=run.path)
+    untrusted = None
+    if experience.configured is not None:  # live customers of several policies resemble no single behavior's market
+        untrusted = why_untrusted(experience.configured, seed=seed, folder=run.path)
     if untrusted is not None:
         _put_forward(workspace, point, None, now)
         workspace.finish_run(run, {"told": untrusted, "n_live": experience.n_live})
