@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from agents.watch import TrainingProgress
     from env.model import MarketModel
 
-ALGORITHMS = ("outcome", "bandit", "dqn")
+LEARN_IN_MARKET = ("dqn", "ppo", "a2c")  # plan over several periods, in a market fitted to the log
+ALGORITHMS = ("outcome", "bandit", *LEARN_IN_MARKET)
 DISCOUNT = 0.95  # a period, of what an agent plans for
 
 
@@ -38,16 +39,16 @@ def choose_algorithm(algo: str | None, log: LoggedDecisions) -> str:
         return "outcome" if log.panel is None else "dqn"
     if algo not in ALGORITHMS:
         raise UsageError(f"unknown algorithm {algo!r}; expected one of {', '.join(ALGORITHMS)}")
-    if algo == "dqn" and log.panel is None:
+    if algo in LEARN_IN_MARKET and log.panel is None:
         raise UsageError(
-            "dqn plans over several periods, but this log has one row a decision and no episodes",
+            f"{algo} plans over several periods, but this log has one row a decision and no episodes",
             "add episode_id, step and terminated columns, or leave --algo out",
         )
     return algo
 
 
 def make_learner(algo: str, *, budget: DqnConfig | None = None, watch: "WatchMarket | None" = None) -> Learner:
-    """A learner by its name in ALGORITHMS; only `dqn` makes torch load, and has a budget and somebody who watches."""
+    """A learner by its name in ALGORITHMS: torch, budget and watch are for what learns in a market only."""
     if algo == "outcome":
         from agents.outcome_learner import OutcomeLearner
 
@@ -58,7 +59,7 @@ def make_learner(algo: str, *, budget: DqnConfig | None = None, watch: "WatchMar
         return BanditLearner()
     from agents.market_learner import MarketLearner
 
-    return MarketLearner(discount=DISCOUNT, dqn=budget or DqnConfig(), watch=watch)
+    return MarketLearner(algorithm=algo, discount=DISCOUNT, dqn=budget or DqnConfig(), watch=watch)
 
 
 def learn(learner: Learner, log: LoggedDecisions, rng: np.random.Generator) -> Lesson:
