@@ -26,6 +26,7 @@ from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from agents.layers import layers_of
 from agents.replay import MaskedReplayBuffer, RealTransitions, TransitionBatch
 from agents.sb3_env import MarketVecEnv
 from config.dqn import DqnConfig
@@ -99,8 +100,7 @@ class MarketDQN(DQN):
 
     def layers(self) -> tuple[Layer, ...]:
         """The averaged network, in units of the market's reward."""
-        linear = [module for module in self.average_net.q_net if isinstance(module, nn.Linear)]
-        layers = [Layer(_array(module.weight).T, _array(module.bias)) for module in linear]
+        layers = layers_of(self.average_net.q_net)
         scale = 1.0 if self.reward_scale is None else self.reward_scale
         return (*layers[:-1], Layer(layers[-1].weight * scale, layers[-1].bias * scale))
 
@@ -220,10 +220,6 @@ def _scores(net: nn.Module, observation: torch.Tensor) -> torch.Tensor:
     """(n, n_actions), past SB3's preprocessing: the observations are features already."""
     scores: torch.Tensor = net.q_net(observation)  # type: ignore[operator] # SB3's Sequential
     return scores
-
-
-def _array(tensor: torch.Tensor) -> FloatArray:
-    return tensor.detach().numpy().astype(np.float64)
 
 
 def _size_of(rewards: NDArray[np.float32]) -> float:

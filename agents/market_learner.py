@@ -17,12 +17,13 @@ import numpy as np
 
 from agents.experience import age_factor
 from agents.replay import RealTransitions, real_transitions
-from agents.training import train_in_market
+from agents.sb3_algorithms import train_policy_gradient
+from agents.training import TrainedAgent, train_in_market
 from agents.watch import TrainingProgress, TrainingWatch
 from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from config.market import MarketConfig
-from domain.errors import Interrupted
+from domain.errors import ConfigError, Interrupted
 from domain.log import LoggedDecisions
 from env.confounding import deconfound
 from env.fit import fit_market
@@ -43,11 +44,15 @@ class LearnedInMarket:
 
 @dataclass(frozen=True, kw_only=True)
 class MarketLearner:
-    """DQN in the fitted market.
+    """DQN in the fitted market, or a policy gradient of stable-baselines3 within the same budget.
 
     A log without time is a market of one period, in which OutcomeLearner finds the same plan at once.
+
+    Raises:
+        ConfigError: real transitions for an algorithm that cannot replay them.
     """
 
+    algorithm: str = "dqn"  # or one of agents.sb3_algorithms.POLICY_GRADIENTS
     discount: float = 0.95  # a period, in [0, 1)
     dqn: DqnConfig = field(default_factory=DqnConfig)
     market: MarketConfig = field(default_factory=MarketConfig)
@@ -58,9 +63,16 @@ class MarketLearner:
     half_life_days: float | None = None  # a real transition counts half after so long; None = all alike
     now: datetime | None = None  # aware; from which the ages count, needed with a half-life
 
+    def __post_init__(self) -> None:
+        if self.real is not None and self.algorithm != "dqn":
+            raise ConfigError(
+                f"{self.algorithm} was given transitions of real customers, but it learns from its own actions only",
+                "learn with dqn, or leave them out",
+            )
+
     @property
     def name(self) -> str:
-        return "dqn"
+        return self.algorithm
 
     def fit(self, log: LoggedDecisions, rng: np.random.Generator) -> NetworkPolicy:
         """The greedy policy; see `learn` for what led to it."""
@@ -81,22 +93,30 @@ class MarketLearner:
         market = fit_market(log, self.market, rng=rng, prices=self.prices, hidden=hidden)
         seed = int(rng.integers(2**32))
         with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, log) as watch:
-            trained = train_in_market(
-                market.pessimistic(self.market.n_deviations),
-                self.dqn,
-                discount=self.discount,
-                seed=seed,
-                support=_support(market),
-                real=None if self.real is None else self._transitions(self.real, market),
-                on_progress=watch.on_progress,
-                evaluate=watch.evaluate,
-                simulate=watch.simulate,
-                checkpoint=watch.checkpoint,
-                stop=watch.stop,
-            )
+            trained = self._train(market, seed, watch)
         if not trained.is_finished(self.dqn):
             raise Interrupted(f"stopped after {trained.n_periods} of {self.dqn.periods} periods", policy=trained.policy)
         return LearnedInMarket(trained.policy, market, trained.curve)
+
+    def _train(self, market: MarketModel, seed: int, watch: TrainingWatch) -> TrainedAgent:
+        cautious, support = market.pessimistic(self.market.n_deviations), _support(market)
+        if self.algorithm != "dqn":
+            return train_policy_gradient(
+                self.algorithm, cautious, self.dqn, discount=self.discount, seed=seed, support=support, watch=watch
+            )
+        return train_in_market(
+            cautious,
+            self.dqn,
+            discount=self.discount,
+            seed=seed,
+            support=support,
+            real=None if self.real is None else self._transitions(self.real, market),
+            on_progress=watch.on_progress,
+            evaluate=watch.evaluate,
+            simulate=watch.simulate,
+            checkpoint=watch.checkpoint,
+            stop=watch.stop,
+        )
 
     def _transitions(self, real: LoggedDecisions, market: MarketModel) -> RealTransitions | None:
         factor = age_factor(real, now=self.now, half_life_days=self.half_life_days)

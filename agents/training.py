@@ -49,6 +49,7 @@ def train_in_market(
     real: RealTransitions | None = None,
     checkpoint: CheckpointStore | None = None,
     stop: Callable[[], bool] | None = None,
+    n_reports: int = N_REPORTS,
 ) -> TrainedAgent:
     """A DQN agent's greedy policy after `config.periods` periods in the market of `dynamics`.
 
@@ -66,6 +67,7 @@ def train_in_market(
         real: replayed beside what the market simulates.
         checkpoint: where to go on from, if it holds this training, and where to keep it.
         stop: asked after every period; True ends the training there, after a checkpoint.
+        n_reports: points of the learning curve.
 
     Raises:
         UsageError: `checkpoint` holds another training.
@@ -73,7 +75,7 @@ def train_in_market(
     """
     market_seed, agent_seed, torch_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
     core = MarketCore(dynamics, config.n_customers, horizon=config.restart_periods, seed=market_seed)
-    with _one_torch_thread(torch_seed):
+    with one_torch_thread(torch_seed):
         rng = np.random.default_rng(agent_seed)
         agent = MarketDQN(MarketVecEnv(core), config, discount=discount, rng=rng, real=real)
         deliver = partial(policy_of, dynamics=dynamics, support=support)
@@ -81,7 +83,7 @@ def train_in_market(
             on_progress=on_progress, evaluate=evaluate, simulate=simulate, checkpoint=checkpoint, stop=stop
         )
         identity = {} if checkpoint is None else identity_of(dynamics, config, discount=discount, seed=seed, real=real)
-        recorder = _Recorder(watch, deliver, config.periods, identity)
+        recorder = _Recorder(watch, deliver, config.periods, identity, n_reports)
         kept = None if checkpoint is None else checkpoint.read(identity)
         if kept is not None:
             recorder.restore(agent, kept)
@@ -119,11 +121,12 @@ class _Recorder(BaseCallback):
         deliver: Callable[[MarketDQN], Policy],
         periods: int,
         identity: dict[str, str],
+        n_reports: int,
     ) -> None:
         super().__init__()
         self.curve: list[TrainingProgress] = []
         self._watch, self._deliver, self._periods, self._identity = watch, deliver, periods, identity
-        self._every = max(1, periods // N_REPORTS)
+        self._every = max(1, periods // n_reports)
         self._rewards: list[float] = []  # mean of each period since the last point
 
     def restore(self, agent: MarketDQN, kept: Checkpoint) -> None:
@@ -183,7 +186,7 @@ class _Recorder(BaseCallback):
 
 
 @contextmanager
-def _one_torch_thread(seed: int) -> Iterator[None]:
+def one_torch_thread(seed: int) -> Iterator[None]:
     """Seeded, on one thread (sums in a fixed order, and small networks gain nothing from more); all restored after."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)

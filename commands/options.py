@@ -70,7 +70,7 @@ Baseline = Annotated[
 ]
 Algo = Annotated[
     str | None,
-    typer.Option(help="outcome, bandit or dqn; default outcome for logs of one period, dqn for panels."),
+    typer.Option(help="outcome, bandit, dqn, ppo or a2c; default outcome for logs of one period, dqn for panels."),
 ]
 PlannedLook = Annotated[
     str | None,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from agents.watch import TrainingProgress
     from env.model import MarketModel
 
-ALGORITHMS = ("outcome", "bandit", "dqn")
+LEARN_IN_MARKET = ("dqn", "ppo", "a2c")  # plan over several periods, in a market fitted to the log
+ALGORITHMS = ("outcome", "bandit", *LEARN_IN_MARKET)
 DISCOUNT = 0.95  # a period, of what an agent plans for
 
 
@@ -39,9 +40,9 @@ def choose_algorithm(algo: str | None, log: LoggedDecisions) -> str:
         return "outcome" if log.panel is None else "dqn"
     if algo not in ALGORITHMS:
         raise UsageError(f"unknown algorithm {algo!r}; expected one of {', '.join(ALGORITHMS)}")
-    if algo == "dqn" and log.panel is None:
+    if algo in LEARN_IN_MARKET and log.panel is None:
         raise UsageError(
-            "dqn plans over several periods, but this log has one row a decision and no episodes",
+            f"{algo} plans over several periods, but this log has one row a decision and no episodes",
             "add episode_id, step and terminated columns, or leave --algo out",
         )
     return algo
@@ -54,7 +55,7 @@ def make_learner(
     watch: "WatchMarket | None" = None,
     prices: Mapping[str, float] | None = None,
 ) -> Learner:
-    """A learner by its name in ALGORITHMS; only `dqn` makes torch load, and heeds what else is given.
+    """A learner by its name in ALGORITHMS; what learns in a market makes torch load, and heeds what else is given.
 
     Args:
         algo: the name.
@@ -72,7 +73,7 @@ def make_learner(
         return BanditLearner()
     from agents.market_learner import MarketLearner
 
-    return MarketLearner(discount=DISCOUNT, dqn=budget or DqnConfig(), watch=watch, prices=prices or {})
+    return MarketLearner(algorithm=algo, discount=DISCOUNT, dqn=budget or DqnConfig(), watch=watch, prices=prices or {})
 
 
 def learn(learner: Learner, log: LoggedDecisions, rng: np.random.Generator) -> Lesson:

@@ -130,7 +130,7 @@ def train_log(
         read: what `amso.read_log` returned.
         baseline: SPEC of the policy that what is delivered is compared with.
         heldout: another log to judge on; None = cross-fitting, on a panel held-out customers.
-        algo: `outcome`, `bandit` or `dqn`; None = by the kind of log.
+        algo: one of loop.learners.ALGORITHMS; None = by the kind of log.
         seed: of folds, bootstrap and training.
 
     Raises:

@@ -12,11 +12,10 @@ from env.fidelity import FidelityReport, check_fidelity
 from env.fit import fit_market
 from env.forecast import SimulatedValue, expected_value
 from env.model import MarketModel
-from loop.learners import DISCOUNT
+from loop.learners import DISCOUNT, LEARN_IN_MARKET
 from loop.runs import write_json
 from loop.text import number
 
-LEARNS_IN_MARKET = ("dqn",)
 FILE_NAME = "fidelity.json"
 N_PERIODS = 60  # simulated; nearly all of a discounted value lies within
 N_CUSTOMERS = 10_000
@@ -35,7 +34,7 @@ def trusted_market(
     fidelity = check_fidelity(log, rng=np.random.default_rng(seed))
     if folder is not None:
         write_json(folder / FILE_NAME, fidelity.to_data())
-    if algorithm in LEARNS_IN_MARKET and log.panel is not None and not is_refused:
+    if algorithm in LEARN_IN_MARKET and log.panel is not None and not is_refused:
         refuse_unfaithful(fidelity, folder)
     return fidelity
 
@@ -45,7 +44,7 @@ def why_untrusted(log: LoggedDecisions, *, seed: int, folder: Path) -> str | Non
     if log.panel is None:
         return None
     try:
-        trusted_market(log, LEARNS_IN_MARKET[0], seed=seed, folder=folder)
+        trusted_market(log, LEARN_IN_MARKET[0], seed=seed, folder=folder)
     except UnfaithfulMarket as refused:
         return f"{refused.message}; {refused.hint}"
     return None

@@ -15,6 +15,7 @@ from statistics import median
 
 from agents.training import train_in_market
 from benchmarks.agents.peer import (
+    EXAMS,
     LIMIT_SECONDS,
     TARGET,
     Clock,
@@ -58,7 +59,7 @@ def train_ours(market: TabularMarket, seed: int) -> list[Exam]:
             exams.append(Exam(clock.seconds, examiner.score(exact.distribution_of(market, policy))))
         return exams[-1].score
 
-    train_in_market(market, OURS, discount=market.discount, seed=seed, evaluate=examine)
+    train_in_market(market, OURS, discount=market.discount, seed=seed, evaluate=examine, n_reports=EXAMS)
     return finished(exams)
 
 
