@@ -22,7 +22,7 @@ from domain.policy import Policy
 from env.market import Dynamics, MarketCore
 from policies.network import NetworkPolicy
 
-N_REPORTS = 50  # points of the learning curve
+N_REPORTS = 20  # points of the learning curve
 SIMULATE_EVERY = 2  # of its points: simulating shall take a twentieth of the training's time, not a tenth
 
 
