@@ -6,6 +6,7 @@ Where we leave stable-baselines3, and why:
 - squared error instead of Huber: Huber on revenue-sized rewards learns something like a median, and with churn in the
   data that is another policy. The scale is that of returns, seen in the warm-up, and the network starts at their mean:
   what it must learn is then of size one whatever the currency and the horizon;
+- a dueling network (agents/dueling.py), whose two heads are delivered as one layer;
 - the double estimator, and masks in it as in acting: an action the data never tried must not carry value;
 - every customer draws for itself, epsilon-greedily or by softmax, so each action has an exact propensity;
 - exploration and learning rate are functions of the periods lived, not of the call: learning on restarts neither;
@@ -26,6 +27,7 @@ from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from agents.dueling import DuelingPolicy, head_of
 from agents.layers import layers_of
 from agents.replay import MaskedReplayBuffer, RealTransitions, TransitionBatch
 from agents.sb3_env import MarketVecEnv
@@ -63,7 +65,7 @@ class MarketDQN(DQN):
         self.reward_scale: float | None = None  # of returns; known after the warm-up
         self.last_propensity: FloatArray = np.ones(env.num_envs)  # (n_customers,) of the last actions
         super().__init__(
-            "MlpPolicy",
+            DuelingPolicy,
             env,
             learning_rate=config.learning_rate,
             buffer_size=config.buffer_transitions,
@@ -190,9 +192,7 @@ class MarketDQN(DQN):
         self.reward_scale = _size_of(rewards) * n_ahead
         with torch.no_grad():
             for net in (self.q_net, self.q_net_target, self.average_net):
-                last = net.q_net[-1]
-                assert isinstance(last, nn.Linear)
-                last.bias.add_(float(np.mean(rewards, dtype=np.float64)) * n_ahead / self.reward_scale)
+                head_of(net).value.bias.add_(float(np.mean(rewards, dtype=np.float64)) * n_ahead / self.reward_scale)
         return self.reward_scale
 
     def _sample_batch(self, simulated: MaskedReplayBuffer, batch_size: int) -> TransitionBatch:

@@ -6,14 +6,19 @@ import numpy as np
 import torch
 from torch import nn
 
+from agents.dueling import DuelingHead
 from domain.arrays import FloatArray
 from policies.network import Layer
 
 
 def layers_of(modules: Iterable[nn.Module]) -> tuple[Layer, ...]:
-    """The linear ones among `modules`, in order."""
-    linear = [module for module in modules if isinstance(module, nn.Linear)]
-    return tuple(Layer(_array(module.weight).T, _array(module.bias)) for module in linear)
+    """The linear ones among `modules`, in order; a dueling head is one."""
+    linear = [m for m in modules if isinstance(m, nn.Linear | DuelingHead)]
+    return tuple(_layer(*(m.merged() if isinstance(m, DuelingHead) else (m.weight, m.bias))) for m in linear)
+
+
+def _layer(weight: torch.Tensor, bias: torch.Tensor) -> Layer:
+    return Layer(_array(weight).T, _array(bias))
 
 
 def _array(tensor: torch.Tensor) -> FloatArray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from agents.bandit import LinearBandit
 from analysis.features import fit_encoder
+from config.dqn import DqnConfig
 from domain.arrays import FloatArray
 from domain.policy import draw_actions
 from env.market import MarketCore
@@ -14,9 +15,9 @@ from env.reference.tabular import TabularMarket
 from policies.exploration import Exploration
 from policies.network import NetworkPolicy
 
-N_CUSTOMERS = 1_024
-N_PERIODS = 400  # as many as the agent's default budget
-RESTART_PERIODS = 48
+N_CUSTOMERS = DqnConfig().n_customers  # as much as the agent lives through by default
+N_PERIODS = DqnConfig().periods
+RESTART_PERIODS = DqnConfig().restart_periods
 
 
 @dataclass(frozen=True)
