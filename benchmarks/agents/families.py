@@ -50,12 +50,12 @@ TUNING_DRAWS = (1000, 1001)
 LATE = 0.7  # share of the training after which the curve should have settled
 TUNED: Mapping[str, BanditSetting] = {  # with its mean score on the tuning draws
     "subscription": BanditSetting(interactions=False, penalty=1.0, gamma_scale=1.0, is_greedy=True),  # 0.05
-    "promotion": BanditSetting(interactions=False, penalty=1.0, gamma_scale=10.0, is_greedy=True),  # 0.04
-    "app": BanditSetting(interactions=False, penalty=1.0, gamma_scale=1.0, is_greedy=True),  # 0.44
-    "paywall": BanditSetting(interactions=False, penalty=100.0, gamma_scale=10.0, is_greedy=True),  # 0.48
-    "seasonal": BanditSetting(interactions=False, penalty=100.0, gamma_scale=10.0, is_greedy=False),  # 0.02
+    "promotion": BanditSetting(interactions=False, penalty=1.0, gamma_scale=1.0, is_greedy=True),  # 0.08
+    "app": BanditSetting(interactions=True, penalty=1.0, gamma_scale=1.0, is_greedy=True),  # 0.44
+    "paywall": BanditSetting(interactions=False, penalty=100.0, gamma_scale=10.0, is_greedy=True),  # 0.47
+    "seasonal": BanditSetting(interactions=False, penalty=100.0, gamma_scale=10.0, is_greedy=True),  # 0.03
     "myopic": BanditSetting(interactions=True, penalty=1.0, gamma_scale=1.0, is_greedy=True),  # 1.00
-    "confounded": BanditSetting(interactions=False, penalty=1.0, gamma_scale=1.0, is_greedy=False),  # -0.45
+    "confounded": BanditSetting(interactions=False, penalty=1.0, gamma_scale=1.0, is_greedy=False),  # -0.46
 }
 
 
