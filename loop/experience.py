@@ -28,9 +28,9 @@ from loop.wiring import Workspace
 
 MIN_ROUNDS = 30  # of an action, to be chosen: fewer than of a foreign log, because these were drawn by known chances
 
-# The market is refitted to the live rounds too, so it teaches them already; they are replayed as the share of all rounds
-# that they are. More narrows what the agent tries: 8,000 of 150,000 in the demo's market, three seeds, scored .980 .951
-# .973 at a share of .1 (the first policy .983 .953 .973), .961 .926 .950 at .21.
+# The market is refitted to the live rounds too, so it teaches them already; they are replayed as what share of all
+# rounds they are. More narrows what the agent tries: 8,000 of 150,000 in the demo's market, three seeds, scored .980
+# .951 .973 at a share of .1 (the first policy .983 .953 .973), .961 .926 .950 at .21.
 MAX_LIVE_SHARE = 0.1
 
 
