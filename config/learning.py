@@ -17,4 +17,6 @@ class Learning(Section):
     margin: NonNegative = 0.0
     min_rounds: Annotated[Count, Field(ge=100)] = 2000  # matured decisions without which nothing is tried
     active_for: DurationText | None = None  # what a proposal asks for after its canary; None = while its approval holds
+    # of what the agent of a panel replays, at most this share are live rounds; its market is fitted to them already
+    replay_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     left_metric: str = "left"  # outcomes of this metric say that the unit is gone, which ends its episode

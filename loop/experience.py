@@ -1,7 +1,7 @@
 """What a decision point can learn from: matured live rounds, beside what its configured log knew before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,11 +27,6 @@ from loop.targets import policy_directory
 from loop.wiring import Workspace
 
 MIN_ROUNDS = 30  # of an action, to be chosen: fewer than of a foreign log, because these were drawn by known chances
-
-# The market is refitted to the live rounds too, so it teaches them already; they are replayed as what share of all
-# rounds they are. More narrows what the agent tries: 8,000 of 150,000 in the demo's market, three seeds, scored .980
-# .951 .973 at a share of .1 (the first policy .983 .953 .973), .961 .926 .950 at .21.
-MAX_LIVE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,14 +54,16 @@ class Experience:
 
 @dataclass(frozen=True)
 class LiveMarketLearner:
-    """DQN in a market fitted to all rounds it is given, replaying the live ones beside the simulated.
+    """DQN in a market fitted to all rounds it is given; it may replay the live ones beside the simulated.
 
     No hidden driver is looked for: AMSO chose the live rounds by their context alone, and two policies in one log, each
     with its own chances, look like one.
     """
 
     first_live_unit: int  # unit codes from here on are live customers
+    budget: DqnConfig = field(default_factory=DqnConfig)
     prices: Mapping[str, float] = field(default_factory=dict)  # as `env.fit.fit_market` takes them
+    replay_share: float = 0.0  # of what is replayed; at most what share of all rounds the live ones are
 
     @property
     def name(self) -> str:
@@ -74,8 +71,13 @@ class LiveMarketLearner:
 
     def fit(self, log: LoggedDecisions, rng: np.random.Generator) -> Policy:
         live = log.take(log.unit >= self.first_live_unit)
-        dqn = DqnConfig(prior_transitions=float(len(log) - len(live)), max_real_share=MAX_LIVE_SHARE)
-        learner = MarketLearner(discount=DISCOUNT, dqn=dqn, real=live, prices=self.prices, has_hidden_drivers=False)
+        learner = MarketLearner(
+            discount=DISCOUNT,
+            dqn=replace(self.budget, prior_transitions=float(len(log) - len(live)), max_real_share=self.replay_share),
+            real=live if self.replay_share else None,
+            prices=self.prices,
+            has_hidden_drivers=False,
+        )
         return learner.fit(log, rng)
 
 
@@ -109,18 +111,20 @@ def gather(
     prices = relative_prices(point.actions)
     if prior.panel is None:
         market = fit_market(over(prior, point.action_set), rng=np.random.default_rng(seed), prices=prices)
-        learner = ExperienceLearner(market=market, learner=OutcomeLearner(min_rounds=MIN_ROUNDS), now=now)
-        return Experience(live, live, learner, len(live))
+        mixed = ExperienceLearner(market=market, learner=OutcomeLearner(min_rounds=MIN_ROUNDS), now=now)
+        return Experience(live, live, mixed, len(live))
     first = int(prior.unit.max()) + 1
     later = shifted(live, first, int(prior.panel.episode.max()) + 1)
     known = with_columns_of(over(prior, point.action_set), live)
     everything = concatenate([known, later])
+    settings = workspace.settings
+    learner = LiveMarketLearner(first, settings.training.budget(), prices, settings.learning.replay_share)
     heldout = _heldout(workspace, point, prior, known, incumbent)
     if heldout is None:
-        return Experience(everything, everything, LiveMarketLearner(first, prices), len(live), configured=known)
+        return Experience(everything, everything, learner, len(live), configured=known)
     unseen = ~np.isin(known.unit, heldout.log.unit)
     learned = concatenate([known.take(unseen), later])
-    return Experience(learned, everything, LiveMarketLearner(first, prices), len(live), heldout, configured=known)
+    return Experience(learned, everything, learner, len(live), heldout, configured=known)
 
 
 def keep_evidence(folder: Path, experience: Experience, distribution: FloatArray, point: Point) -> None:
