@@ -186,8 +186,9 @@ class MarketDQN(DQN):
 
     def _start_from(self, seen: MaskedReplayBuffer) -> float:
         """The scale of returns under random actions, by which rewards are divided; the networks start at their mean."""
-        rewards = seen.rewards[: seen.pos]
-        left = float((seen.dones[: seen.pos] * (1 - seen.timeouts[: seen.pos])).mean())
+        n_periods = seen.buffer_size if seen.full else seen.pos
+        rewards = seen.rewards[:n_periods]
+        left = float((seen.dones[:n_periods] * (1 - seen.timeouts[:n_periods])).mean())
         n_ahead = 1 / (1 - self.gamma * (1 - left))  # periods, discounted, that a customer brings
         self.reward_scale = _size_of(rewards) * n_ahead
         with torch.no_grad():

@@ -8,9 +8,9 @@ the simulated ones, weighing more as they grow (agents/replay.py). What a simula
 evaluation/ judges the policy on customers that neither market nor agent has seen.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -23,6 +23,7 @@ from agents.watch import TrainingProgress, TrainingWatch
 from analysis.support import SupportTree
 from config.dqn import DqnConfig
 from config.market import MarketConfig
+from domain.context import Context
 from domain.errors import ConfigError, Interrupted
 from domain.log import LoggedDecisions
 from env.confounding import deconfound
@@ -92,7 +93,7 @@ class MarketLearner:
             log, hidden = answer.log, answer.hidden
         market = fit_market(log, self.market, rng=rng, prices=self.prices, hidden=hidden)
         seed = int(rng.integers(2**32))
-        with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, log) as watch:
+        with nullcontext(TrainingWatch()) if self.watch is None else self.watch(market, _visible(log, hidden)) as watch:
             trained = self._train(market, seed, watch)
         if not trained.is_finished(self.dqn):
             raise Interrupted(f"stopped after {trained.n_periods} of {self.dqn.periods} periods", policy=trained.policy)
@@ -123,6 +124,14 @@ class MarketLearner:
         return real_transitions(
             real, actions=market.actions, encoder=market.encoder, support=_support(market), age_factor=factor
         )
+
+
+def _visible(log: LoggedDecisions, hidden: Collection[str]) -> LoggedDecisions:
+    """What a policy may see of the rounds."""
+    if not hidden:
+        return log
+    columns = {name: values for name, values in log.context.columns.items() if name not in hidden}
+    return replace(log, context=Context(columns, log.context.n_rounds))
 
 
 def _support(market: MarketModel) -> SupportTree | None:

@@ -21,6 +21,7 @@ from commands.options import (
     moment,
 )
 from config.purchases import PeriodLength
+from domain.errors import UsageError
 
 if TYPE_CHECKING:
     from loop.answer import Answer
@@ -102,6 +103,17 @@ def market(
 ) -> "Answer":
     """Fit a market to a log and judge it on what it never saw: JSON, plots, a page for decision logs."""
     if purchases is None:
+        of_purchases_only = {
+            "--until": until,
+            "--judged": judged,
+            "--period": period,
+            "--realised-index": realised_index,
+        }
+        given = [name for name, value in of_purchases_only.items() if value]
+        if given:
+            raise UsageError(
+                f"{', '.join(given)} without --purchases", "a decision log needs none of them; leave them out"
+            )
         from loop import market as verb
 
         return verb.market(workspace, request, seed=seed)

@@ -18,7 +18,7 @@ class DqnConfig:
     learning_rate: float = 3e-3  # of Adam, falling linearly to LAST_RATE of it over all periods
     batch_size: int = 1024  # transitions a gradient step
     gradient_steps: int = 8  # a period
-    n_step: int = 1  # periods whose rewards enter a target before it bootstraps; 3 scored lower (docs/agents.md)
+    n_step: int = 1  # periods whose rewards enter a target before it bootstraps; 3 scored lower in our pilots
     buffer_transitions: int = 400_000  # kept for replay
     target_rate: float = 0.05  # share of the online network that enters the target network a gradient step
     average_rate: float = 0.0005  # the same for the averaged network, which is what is delivered; more at the beginning

@@ -10,6 +10,7 @@ Where something hidden drove the actions (env/confounding.py), the market is fit
 answer to that: a column that stands for it, or weights.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -85,13 +86,22 @@ def check_fidelity(
     fidelity: FidelityConfig | None = None,
     *,
     rng: np.random.Generator,
+    prices: Mapping[str, float] | None = None,
 ) -> FidelityReport:
-    """Fits a market on a part of the customers and judges it on the others; a log that cannot be fitted fails."""
+    """Fits a market on a part of the customers and judges it on the others; a log that cannot be fitted fails.
+
+    Args:
+        log: what happened.
+        config: how to fit.
+        fidelity: bands and tolerances.
+        rng: of the split, the fit and the simulations.
+        prices: as `env.fit.fit_market` takes them: the market that is judged is the one that is learned in.
+    """
     fidelity = FidelityConfig() if fidelity is None else fidelity
     answer = deconfound(log, rng=rng.spawn(1)[0])
     heldout = heldout_customers(log.unit, fidelity.heldout_share, rng)
     try:
-        model = fit_market(answer.log.take(~heldout), config, rng=rng, hidden=answer.hidden)
+        model = fit_market(answer.log.take(~heldout), config, rng=rng, prices=prices, hidden=answer.hidden)
     except InvalidSnapshot as error:
         return _unjudged(0, error.message, answer.confounding)
     path_weight = _path_weight(log, answer.log)[heldout]

@@ -47,9 +47,18 @@ class Experience:
     log: LoggedDecisions  # what is judged: cross-fitted, or learned from and judged on `heldout`
     everything: LoggedDecisions  # what a delivered policy is fitted on
     learner: Learner
-    n_live: int  # matured live rounds among them
+    live: LoggedDecisions  # matured live rounds, as they are among them
     heldout: Heldout | None = None
     configured: LoggedDecisions | None = None  # the panel among `everything`; its market must resemble it
+
+    @property
+    def n_live(self) -> int:
+        return len(self.live)
+
+    @property
+    def judged(self) -> LoggedDecisions:
+        """The rounds on which policies are compared."""
+        return self.log if self.heldout is None else self.heldout.log
 
 
 @dataclass(frozen=True)
@@ -107,12 +116,12 @@ def gather(
     """
     prior = prior_log(workspace, point)
     if prior is None:
-        return Experience(live, live, OutcomeLearner(min_rounds=MIN_ROUNDS), len(live))
+        return Experience(live, live, OutcomeLearner(min_rounds=MIN_ROUNDS), live)
     prices = relative_prices(point.actions)
     if prior.panel is None:
         market = fit_market(over(prior, point.action_set), rng=np.random.default_rng(seed), prices=prices)
         mixed = ExperienceLearner(market=market, learner=OutcomeLearner(min_rounds=MIN_ROUNDS), now=now)
-        return Experience(live, live, mixed, len(live))
+        return Experience(live, live, mixed, live)
     first = int(prior.unit.max()) + 1
     later = shifted(live, first, int(prior.panel.episode.max()) + 1)
     known = with_columns_of(over(prior, point.action_set), live)
@@ -121,10 +130,10 @@ def gather(
     learner = LiveMarketLearner(first, settings.training.budget(), prices, settings.learning.replay_share)
     heldout = _heldout(workspace, point, prior, known, incumbent)
     if heldout is None:
-        return Experience(everything, everything, learner, len(live), configured=known)
+        return Experience(everything, everything, learner, live, configured=known)
     unseen = ~np.isin(known.unit, heldout.log.unit)
     learned = concatenate([known.take(unseen), later])
-    return Experience(learned, everything, learner, len(live), heldout, configured=known)
+    return Experience(learned, everything, learner, live, heldout, configured=known)
 
 
 def keep_evidence(folder: Path, experience: Experience, distribution: FloatArray, point: Point) -> None:

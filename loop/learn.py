@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from config.evaluation import EvaluationConfig
+from domain.actions import relative_prices
 from domain.estimates import Comparison, Verdict
 from domain.log import LoggedDecisions
 from domain.people import Person, Role
@@ -73,7 +74,9 @@ def learn_again(workspace: Workspace, decision_point: str, *, now: datetime, see
     experience = gather(workspace, point, live, incumbent, now=now, seed=seed)
     untrusted = None
     if experience.configured is not None:  # live customers of several policies resemble no single behavior's market
-        untrusted = why_untrusted(experience.configured, seed=seed, folder=run.path)
+        untrusted = why_untrusted(
+            experience.configured, seed=seed, prices=relative_prices(point.actions), folder=run.path
+        )
     if untrusted is not None:
         _put_forward(workspace, point, None, now)
         workspace.finish_run(run, {"told": untrusted, "n_live": experience.n_live})
@@ -103,14 +106,19 @@ def _conclude(
 ) -> Relearned:
     """Registers and proposes what is proven; leaves the run's record either way."""
     margin = workspace.settings.learning.margin
-    successor = _successor(judgement, experience.log, margin)
+    successor = _successor(judgement, experience.judged, margin)
     action, version, draft = None, None, None
     if successor is not None:
         action, version = _deliver(workspace, point, run, experience, successor, seed)
         draft = _draft(workspace, point, experience, judgement, successor, incumbent, action, run)
     proposal = _put_forward(workspace, point, draft, now)
     found = Relearned(
-        point.name, _tell(judgement, successor, incumbent, margin), experience.n_live, judgement, version, proposal
+        point.name,
+        _tell(judgement, experience.judged, successor, incumbent, margin),
+        experience.n_live,
+        judgement,
+        version,
+        proposal,
     )
     keep_learning(
         workspace, judgement, successor or judgement.learned_comparison, experience.log,
@@ -195,7 +203,7 @@ def _draft(
     run: RunDirectory,
 ) -> ProposalDraft:
     active = workspace.settings.learning.active_for
-    traffic = traffic_of(experience.log)
+    traffic = traffic_of(experience.live)
     return ProposalDraft(
         strategy_id=Strategy(point.name, ALL, action).strategy_id,
         decision_point=point.name,
@@ -205,7 +213,7 @@ def _draft(
         evidence={
             "verdict": Verdict.PROMOTE.value,
             "comparison": asdict(successor),
-            "per_decision": per_decision(successor, experience.log),
+            "per_decision": per_decision(successor, experience.judged),
             "margin": workspace.settings.learning.margin,
             "against_best_constant": asdict(judgement.comparison),
             "method": judgement.heldout.method,
@@ -216,7 +224,7 @@ def _draft(
         base_version=incumbent,
         plan=PlanInputs(
             decisions_per_day=traffic["decisions_per_day"],
-            reward_sd=traffic["reward_sd"],
+            reward_sd=traffic_of(experience.log)["reward_sd"],
             active_days=None if active is None else active.days,
             largest_loss_amount=0.0,
         ),
@@ -225,7 +233,7 @@ def _draft(
 
 
 def per_decision(comparison: Comparison, log: LoggedDecisions) -> dict[str, float | None]:
-    """The gain a decision; a panel's comparison is an episode's, so it is shared out over its periods."""
+    """The gain a decision; a panel's comparison is an episode's of the log that judged, so its periods share it."""
     n_periods = traffic_of(log)["periods_per_episode"]
     assert n_periods is not None
     named = {"difference": comparison.difference, "low": comparison.low, "high": comparison.high}
@@ -243,12 +251,15 @@ def _target(policies: PolicyShelf, books: UnitOfWork, version: str, point: Point
     return target_of_policy(policies.policy(books, version, point.action_set), version)
 
 
-def _tell(judgement: Judgement, successor: Comparison | None, incumbent: str, margin: float) -> str:
+def _tell(
+    judgement: Judgement, judged: LoggedDecisions, successor: Comparison | None, incumbent: str, margin: float
+) -> str:
     asked = successor or judgement.learned_comparison
     if asked.difference is None:
         return f"cannot tell whether anything earns more than {incumbent}: {judgement.reasons[0]}"
-    found = f"{asked.difference:.4g} [{asked.low:.4g}, {asked.high:.4g}]"
-    worse = f"is not worse than {incumbent} by more than {margin:g} a decision"
+    each = per_decision(asked, judged)
+    found = f"{each['difference']:.4g} [{each['low']:.4g}, {each['high']:.4g}] a decision"
+    worse = f"is not worse than {incumbent} by more than {margin:g}"
     claim = worse if margin else f"earns more than {incumbent}"
     if successor is None:
         return f"not proven that {asked.candidate} {claim}: {found}"

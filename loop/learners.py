@@ -1,12 +1,13 @@
 """Which learner a log calls for: outcome models for one period, DQN in the fitted market for panels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from config.dqn import DqnConfig
+from domain.actions import Action, relative_prices
 from domain.errors import UsageError
 from domain.log import LoggedDecisions
 from domain.policy import Learner, Policy
@@ -46,6 +47,11 @@ def choose_algorithm(algo: str | None, log: LoggedDecisions) -> str:
             "add episode_id, step and terminated columns, or leave --algo out",
         )
     return algo
+
+
+def prices_of(log: LoggedDecisions, catalogue: Sequence[Action]) -> dict[str, float]:
+    """Relative prices, as `env.fit.fit_market` takes them, of the catalogue's actions that the log has tried."""
+    return relative_prices([a for a in catalogue if a.action_id in log.actions])
 
 
 def make_learner(

@@ -3,6 +3,7 @@
 What the file holds decides how a market is fitted to it; each kind is a function of the same form as `market_of_log`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from domain.log import LogRead
 from env.fidelity import FidelityReport, check_fidelity
 from env.gaps import Question
+from loop.learners import prices_of
 from loop.logs import LogRequest, log_to_data, read_and_record, resolve_log
 from loop.market_page import write_market_page
 from loop.market_plots import draw_market
@@ -70,15 +72,17 @@ def verdict_of(fidelity: FidelityReport) -> str:
 def market(workspace: Workspace, request: LogRequest, *, seed: int) -> MarketAnswer:
     """The verb: leaves the report as JSON, as a page and as plots in a run directory."""
     path, options = resolve_log(workspace, request)
-    return market_of_log(workspace, read_and_record(workspace, path, options), seed=seed)
+    read = read_and_record(workspace, path, options)
+    prices = prices_of(read.log, workspace.settings.actions(request.decision_point))
+    return market_of_log(workspace, read, seed=seed, prices=prices)
 
 
-def market_of_log(workspace: Workspace, read: LogRead, *, seed: int) -> MarketAnswer:
+def market_of_log(workspace: Workspace, read: LogRead, *, seed: int, prices: Mapping[str, float]) -> MarketAnswer:
     """The market behind a decision log."""
     run = workspace.start_run("market", seed=seed)
     with progress_bar("market") as report:
         report(0.1, "fitting, judging on customers left out")
-        fidelity = _check(read, seed)
+        fidelity = _check(read, seed, prices)
         report(0.8, "drawing")
         page = leave_report(run, read, fidelity)
     found = MarketAnswer(read, fidelity, run.path, page)
@@ -94,8 +98,8 @@ def leave_report(run: RunDirectory, read: LogRead, fidelity: FidelityReport) -> 
 
 
 @one_thread
-def _check(read: LogRead, seed: int) -> FidelityReport:
-    return check_fidelity(read.log, rng=np.random.default_rng(seed))
+def _check(read: LogRead, seed: int, prices: Mapping[str, float]) -> FidelityReport:
+    return check_fidelity(read.log, rng=np.random.default_rng(seed), prices=prices)
 
 
 def _question_table(fidelity: FidelityReport) -> object:

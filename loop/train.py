@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.diagnosis import refuse_unknown_actions
 from config.dqn import DqnConfig
-from domain.actions import Action, relative_prices
+from domain.actions import Action
 from domain.errors import Interrupted, UsageError
 from domain.estimates import Finding
 from domain.log import LoggedDecisions, LogRead
@@ -19,7 +19,7 @@ from evaluation.refusals import notes_of, read_refusals, refusals_of
 from evaluation.target import Target
 from loop.diagnose import diagnose_log
 from loop.evidence import save_evidence
-from loop.learners import Lesson, choose_algorithm, learn, make_learner
+from loop.learners import Lesson, choose_algorithm, learn, make_learner, prices_of
 from loop.logs import LogRequest, content_hash, log_id, read_and_record, resolve_log
 from loop.recorded import keep_training
 from loop.runs import RunDirectory
@@ -158,8 +158,8 @@ def train_policy(
     rng = np.random.default_rng(seed)
     budget = DqnConfig() if watcher is None else watcher.budget
     journey = journey_of(log, budget, report) if watcher is None else watcher.journey
-    algorithm = choose_algorithm(algo, log)
-    learner = make_learner(algorithm, budget=budget, watch=watcher, prices=relative_prices(catalogue))
+    algorithm, prices = choose_algorithm(algo, log), prices_of(log, catalogue)
+    learner = make_learner(algorithm, budget=budget, watch=watcher, prices=prices)
     findings = diagnose_log(read, catalogue)
     spec = parse_policy_spec(baseline)
 
@@ -169,7 +169,7 @@ def train_policy(
     journey.tell("fidelity", 0.0, "checking a market fitted to the log")
     refusals = refusals_of(findings)
     folder = None if watcher is None else watcher.folder
-    fidelity = trusted_market(log, algorithm, seed=seed, folder=folder, is_refused=bool(refusals))
+    fidelity = trusted_market(log, algorithm, seed=seed, prices=prices, folder=folder, is_refused=bool(refusals))
     judgement = judge_learner(
         log,
         learner,
@@ -192,7 +192,7 @@ def train_policy(
     curves = () if watcher is None else tuple(watcher.curves.values())
     is_promised = log.panel is not None and fidelity.is_faithful
     market = None if lesson is None else lesson.market
-    promise = promised(log, policy, market, seed=seed) if is_promised else None
+    promise = promised(log, policy, market, seed=seed, prices=prices) if is_promised else None
     return TrainedPolicy(policy, judgement, fidelity, lesson, promise, curves)
 
 

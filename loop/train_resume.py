@@ -62,10 +62,12 @@ def drop_unfinished(run: RunDirectory) -> None:
 
 def interrupted(run: RunDirectory, stage: str, stopped: Interrupted) -> Interrupted:
     """The same with where everything lies and how to go on."""
+    has_checkpoint = any((run.path / CHECKPOINTS).glob("*"))  # not every algorithm keeps one
+    kept, then = ("the checkpoint, ", "goes on from there") if has_checkpoint else ("", "learns it again")
     return Interrupted(
-        f"{stopped.message} (stage {stage}); {run.path} holds the checkpoint, the curve and the policy so far "
+        f"{stopped.message} (stage {stage}); {run.path} holds {kept}the curve and the policy so far "
         f"({UNFINISHED}, not registered)",
-        f"the same command with --resume {run.name} goes on from there",
+        f"the same command with --resume {run.name} {then}",
         policy=stopped.policy,
     )
 

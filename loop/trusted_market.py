@@ -1,5 +1,6 @@
 """Whether the market fitted to a log may be learned in, and what a policy is promised there."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from domain.errors import UnfaithfulMarket
 from domain.log import LoggedDecisions
 from domain.policy import Policy
-from env.confounding import deconfound
+from env.confounding import CONFOUNDED, deconfound
 from env.fidelity import FidelityReport, check_fidelity
 from env.fit import fit_market
 from env.forecast import SimulatedValue, expected_value
@@ -22,7 +23,13 @@ N_CUSTOMERS = 10_000
 
 
 def trusted_market(
-    log: LoggedDecisions, algorithm: str, *, seed: int, folder: Path | None = None, is_refused: bool = False
+    log: LoggedDecisions,
+    algorithm: str,
+    *,
+    seed: int,
+    prices: Mapping[str, float],
+    folder: Path | None = None,
+    is_refused: bool = False,
 ) -> FidelityReport:
     """The fidelity of a market fitted to `log`, kept in `folder`.
 
@@ -31,7 +38,7 @@ def trusted_market(
     Raises:
         UnfaithfulMarket: the algorithm learns in the market, and the market does not resemble the log.
     """
-    fidelity = check_fidelity(log, rng=np.random.default_rng(seed))
+    fidelity = check_fidelity(log, rng=np.random.default_rng(seed), prices=prices)
     if folder is not None:
         write_json(folder / FILE_NAME, fidelity.to_data())
     if algorithm in LEARN_IN_MARKET and log.panel is not None and not is_refused:
@@ -39,14 +46,19 @@ def trusted_market(
     return fidelity
 
 
-def why_untrusted(log: LoggedDecisions, *, seed: int, folder: Path) -> str | None:
-    """Why nothing is learned again from a panel; None where its market resembles it, or none is needed."""
+def why_untrusted(log: LoggedDecisions, *, seed: int, prices: Mapping[str, float], folder: Path) -> str | None:
+    """Why nothing is learned again from a panel; None where its market resembles it, or none is needed.
+
+    Learning again looks for no hidden driver among live rounds, so a log that has one must not be joined with them.
+    """
     if log.panel is None:
         return None
     try:
-        trusted_market(log, LEARN_IN_MARKET[0], seed=seed, folder=folder)
+        fidelity = trusted_market(log, LEARN_IN_MARKET[0], seed=seed, prices=prices, folder=folder)
     except UnfaithfulMarket as refused:
         return f"{refused.message}; {refused.hint}"
+    if fidelity.confounding.status == CONFOUNDED:
+        return f"nothing is learned again beside a log with a hidden driver: {fidelity.confounding.told}"
     return None
 
 
@@ -64,11 +76,13 @@ def refuse_unfaithful(fidelity: FidelityReport, folder: Path | None = None) -> N
     )
 
 
-def promised(log: LoggedDecisions, policy: Policy, market: MarketModel | None, *, seed: int) -> SimulatedValue:
+def promised(
+    log: LoggedDecisions, policy: Policy, market: MarketModel | None, *, seed: int, prices: Mapping[str, float]
+) -> SimulatedValue:
     """What `policy` earns a customer in the market, by default one fitted to the whole log."""
     if market is None:
         answer = deconfound(log, rng=np.random.default_rng(seed))
-        market = fit_market(answer.log, rng=np.random.default_rng(seed), hidden=answer.hidden)
+        market = fit_market(answer.log, rng=np.random.default_rng(seed), prices=prices, hidden=answer.hidden)
     rng = np.random.default_rng(seed)
     return expected_value(market, policy, horizon=N_PERIODS, n_customers=N_CUSTOMERS, rng=rng, discount=DISCOUNT)
 

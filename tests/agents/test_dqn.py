@@ -260,3 +260,12 @@ def test_the_last_point_is_what_is_delivered_and_every_second_one_is_simulated()
     assert [p.period for p in trained.curve] == [*range(2, 45, 2), 45]
     assert [p.value is not None for p in trained.curve] == [False, True] * 11 + [True]
     assert seen[-1] == trained.policy.layers[0].weight.tobytes()
+
+
+def test_the_scale_is_seen_in_the_whole_ring__also_where_it_has_just_wrapped() -> None:
+    ring = QUICK.warmup_periods + 1  # full, with nothing before its position, when the first gradient step is due
+    agent = make_agent(identity_market(), replace(QUICK, buffer_transitions=ring * QUICK.n_customers))
+    agent.learn(2 * ring * QUICK.n_customers)
+    assert agent.reward_scale is not None
+    assert agent.reward_scale > 0
+    assert all(np.isfinite(layer.weight).all() for layer in agent.layers())

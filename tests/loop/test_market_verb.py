@@ -12,11 +12,14 @@ from typer.testing import CliRunner
 
 import runner
 from benchmarks.env.planted import with_renewals
-from domain.actions import ActionSet
+from domain.actions import Action, ActionSet
 from domain.context import Context
 from domain.log import LoggedDecisions
+from env.fit import fit_market
+from env.reference.families import FAMILIES
 from env.reference.log import one_period_log, panel_log, to_frame
 from env.reference.subscription import subscription_market
+from loop.learners import prices_of
 from loop.trusted_market import why_untrusted
 from tests.loop.test_report import HOSTILE, Page
 
@@ -119,11 +122,11 @@ def test_train__refuses_a_panel_whose_market_does_not_resemble_it() -> None:
 
 
 def test_learning_again__is_told_why_not_instead_of_crashing(tmp_path: Path) -> None:
-    told = why_untrusted(broken_log(), seed=0, folder=tmp_path)
+    told = why_untrusted(broken_log(), seed=0, prices={}, folder=tmp_path)
     assert told is not None
     assert "churn rate by period is off" in told
     assert (tmp_path / "fidelity.json").exists()
-    assert why_untrusted(make_log(), seed=0, folder=tmp_path) is None
+    assert why_untrusted(make_log(), seed=0, prices={}, folder=tmp_path) is None
 
 
 def test_train__of_one_period_notes_an_unfaithful_market_and_goes_on() -> None:
@@ -139,3 +142,27 @@ def test_train__of_one_period_notes_an_unfaithful_market_and_goes_on() -> None:
     assert found["market"]["simulated"] is None
     if not found["market"]["fidelity"]["is_faithful"]:
         assert any("the verdict does not rest on it" in reason for reason in found["reasons"])
+
+
+def test_options_of_purchases__are_refused_for_a_decision_log() -> None:
+    result = CliRunner().invoke(runner.app, ["market", write(make_log()), "--realised-index", "--judged", "3"])
+    assert result.exit_code == 2
+    assert "--judged, --realised-index without --purchases" in result.stderr
+
+
+def test_prices__of_actions_that_the_log_never_tried_are_left_out() -> None:
+    log = make_log()
+    tried, untried = log.actions.ids[:2], "half_off"
+    rates = zip((*tried, untried), (0.0, 0.2, 0.5), strict=True)
+    catalogue = [Action(action, price="month", discount_rate=rate) for action, rate in rates]
+    assert prices_of(log, catalogue) == {tried[0]: 1.0, tried[1]: 0.8}
+    assert fit_market(log, rng=np.random.default_rng(0), prices=prices_of(log, catalogue)).actions == log.actions
+
+
+def test_learning_again__is_refused_beside_a_log_with_a_hidden_driver(tmp_path: Path) -> None:
+    family = FAMILIES["confounded"]
+    market = family.draw(np.random.default_rng(1000))
+    log = family.log(market, 5_000, 6, uniform_share=0.1, rng=np.random.default_rng(0))
+    told = why_untrusted(log, seed=0, prices={}, folder=tmp_path)
+    assert told is not None
+    assert "hidden driver" in told

@@ -46,10 +46,10 @@ def test_progress__of_a_long_training_is_that_training(panel: LoggedDecisions) -
 
 
 def test_budget__keeps_the_share_that_explores() -> None:
-    default, half = DqnConfig(), load_settings(None, ["training.periods=200", "training.customers=64"], {}).training
+    default, half = DqnConfig(), load_settings(None, ["training.periods=400", "training.customers=64"], {}).training
     assert load_settings(None, [], {}).training.budget() == default
     budget = half.budget()
-    assert (budget.periods, budget.n_customers) == (200, 64)
+    assert (budget.periods, budget.n_customers) == (400, 64)
     assert budget.exploration_periods / budget.periods == pytest.approx(default.exploration_periods / default.periods)
 
 
